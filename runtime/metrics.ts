@@ -1,0 +1,56 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/**
+ * The product's own metrics, one object made at start and handed down. Names are `custody_<stage>_<noun>_<unit>`;
+ * label values come from closed sets, never from payloads. Every drop anywhere is counted in `dropped`.
+ */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Counter<L>({ name, help, labelNames: [...labelNames], registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Gauge<L>({ name, help, labelNames: [...labelNames], registers });
+  return {
+    registry,
+    received: counter('custody_collector_records_total', 'Records accepted and durable', [
+      'collector',
+      'signal',
+    ]),
+    refused: counter('custody_collector_refused_total', 'Requests or records refused, by reason', [
+      'collector',
+      'code',
+    ]),
+    malformed: counter('custody_collector_malformed_total', 'Unusable records kept as malformed entries', [
+      'collector',
+    ]),
+    dropped: counter('custody_dropped_total', 'Items given up on; the only way anything is lost', [
+      'stage',
+      'reason',
+    ]),
+    appended: counter('custody_topic_appended_total', 'Records made durable in a topic', ['topic']),
+    lag: gauge('custody_topic_lag_records', 'Records a consumer group has still to handle', [
+      'topic',
+      'group',
+    ]),
+    detected: counter('custody_detect_events_total', 'Events the detectors have seen', []),
+    alerts: counter('custody_detect_alerts_total', 'Alerts raised', ['detector', 'severity']),
+    detectState: gauge('custody_detect_state_entries', 'Keys held in detector state', ['kind']),
+    ledgerEntries: counter('custody_ledger_entries_total', 'Entries written and read back', ['kind']),
+    ledgerInsertSeconds: new Histogram({
+      name: 'custody_ledger_insert_seconds',
+      help: 'Time of one insert with its read-back',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    }),
+    sinkDelivered: counter('custody_sink_delivered_total', 'Alerts a sink acknowledged', ['sink']),
+    sinkRetries: counter('custody_sink_retries_total', 'Delivery attempts that failed and will be repeated', [
+      'sink',
+      'code',
+    ]),
+    sinkDeadLetters: counter('custody_sink_dead_letters_total', 'Alerts a sink can never take', ['sink']),
+    sqlQueries: counter('custody_sql_queries_total', 'Queries on the read-only SQL endpoint', ['outcome']),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

@@ -1,0 +1,258 @@
+import { z } from 'zod';
+
+/**
+ * The canonical event, version 1: what one span, log record, audit event or MCP message says about an agent's
+ * action, after normalisation and redaction. This is the body of a ledger entry. Absent facts are absent keys, never
+ * null or empty strings. Names follow reference conventions of OTel where one exists.
+ *
+ * 64-bit values are decimal strings. Sizes are bytes. Everything a sender controls is bounded (see `limits`).
+ */
+export const EVENT_SCHEMA = 'custody.event/v1';
+
+/** Bounds on what one event may hold; the normaliser truncates or drops beyond them and counts what it cut. */
+export const limits = {
+  idChars: 256,
+  nameChars: 256,
+  summaryChars: 2048,
+  attributeCount: 64,
+  attributeKeyChars: 128,
+  attributeValueChars: 1024,
+  destinations: 32,
+  grants: 128,
+  tenantChars: 63,
+} as const;
+
+/** Tenant ids are part of a log id (one line, slash-separated), hence the strict alphabet. */
+export const TENANT_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
+const id = z.string().min(1).max(limits.idChars);
+const name = z.string().min(1).max(limits.nameChars);
+const count = z.int().nonnegative();
+const unixNano = z.string().regex(/^\d{1,20}$/);
+const hex64 = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const eventKind = z.enum([
+  'tool_call', // one tools/call, by any observer, whole or only the request (see phase)
+  'tool_list', // the tools a server offers, with definition digests
+  'mcp_message', // any other MCP request, result, error or notification
+  'session', // start or end of a session, a tap, a connection
+  'plan', // an agent's planning step
+  'policy', // a policy evaluation of its own
+  'redaction', // a DLP action of its own
+  'api_call', // a call to a service behind a tool
+  'auth', // an authentication attempt or a grant
+  'registry', // a change of a server, tool, zone, limit or policy
+  'model', // an inference call, kept as context
+  'context', // anything else that arrived: kept, not interpreted
+]);
+
+/** `request` before the outcome is known, `result` when only the outcome is told, `complete` when both are. */
+export const eventPhase = z.enum(['request', 'result', 'complete']);
+
+/** Who vouches for a fact. Detectors must not trust `client_asserted` alone. */
+export const factSource = z.enum([
+  'client_asserted',
+  'server_asserted',
+  'gateway_observed',
+  'policy_engine',
+  'tap_observed',
+  'derived',
+]);
+
+export const actionClass = z.enum(['read', 'write', 'execute', 'egress', 'session', 'unknown']);
+export const sizeSource = z.enum(['payload', 'attribute', 'truncated_payload']);
+export const resultCategory = z.enum([
+  'ok',
+  'error',
+  'tool_error',
+  'denied',
+  'rate_limited',
+  'timeout',
+  'cancelled',
+  'input_required',
+  'unknown',
+]);
+export const policyDecision = z.enum(['allow', 'deny', 'redact', 'ask', 'warn', 'unknown']);
+
+/** Arguments or result of a call: never the value itself, but what may be kept of it. */
+const payload = z.strictObject({
+  /** Redacted, truncated JSON or text for a human. Hostile text: escape wherever it is shown. */
+  summary: z.string().max(limits.summaryChars).optional(),
+  /** HMAC-SHA256 under the deployment's digest key over the canonical JSON (RFC 8785) of the value before redaction. */
+  digest: hex64.optional(),
+  /** Size of the value on the wire, in bytes. */
+  size_bytes: count.optional(),
+  size_source: sizeSource.optional(),
+});
+
+export const eventSchema = z.strictObject({
+  schema: z.literal(EVENT_SCHEMA),
+  /** UUID derived from the content (not random), so that a re-sent record has the id it had before. */
+  event_id: z.uuid(),
+  kind: eventKind,
+  phase: eventPhase.optional(),
+  tenant: z.string().regex(TENANT_PATTERN),
+  /** When it happened according to the sender; start of the span. */
+  time_unix_nano: unixNano,
+  /** When it ended according to the sender. */
+  end_time_unix_nano: unixNano.optional(),
+  /** When the collector received it. The append time is the log's and lives in the ledger entry. */
+  observed_time_unix_nano: unixNano,
+  source: z.strictObject({
+    collector: z.enum(['otlp_http', 'otlp_grpc', 'audit_http', 'mcp_stdio_tap']),
+    signal: z.enum(['span', 'log', 'audit', 'mcp']),
+    /** Mapping table that read it. */
+    dialect: z.string().max(64),
+    vantage: z.enum(['client', 'server', 'gateway', 'agent', 'tap', 'unknown']),
+    /** Span name, log event name or MCP method as received. */
+    name: name.optional(),
+    /** Instrumentation scope. */
+    scope: name.optional(),
+    /** Sender's own sequence number, for gap detection. */
+    sequence: z
+      .string()
+      .regex(/^\d{1,20}$/)
+      .optional(),
+    sampled: z.boolean().optional(),
+  }),
+  trace: z
+    .strictObject({
+      trace_id: z
+        .string()
+        .regex(/^[0-9a-f]{32}$/)
+        .optional(),
+      span_id: z
+        .string()
+        .regex(/^[0-9a-f]{16}$/)
+        .optional(),
+      parent_span_id: z
+        .string()
+        .regex(/^[0-9a-f]{16}$/)
+        .optional(),
+    })
+    .optional(),
+  actor: z
+    .strictObject({
+      /** The agent, or whoever acts. */
+      id: id.optional(),
+      type: z.enum(['agent', 'human', 'service', 'unknown']).optional(),
+      /** The human on whose behalf. */
+      user_id: id.optional(),
+      /** Service account, host or process that runs the agent. */
+      runtime_id: id.optional(),
+    })
+    .optional(),
+  client: z
+    .strictObject({ name: name.optional(), version: name.optional(), address: name.optional() })
+    .optional(),
+  server: z
+    .strictObject({ name: name.optional(), version: name.optional(), address: name.optional() })
+    .optional(),
+  tool: z
+    .strictObject({
+      /** Without the prefix an aggregating gateway adds. */
+      name: name.optional(),
+      /** As received, when it differs. */
+      raw_name: name.optional(),
+      call_id: id.optional(),
+      /** SHA-256 over the canonical JSON (RFC 8785) of the tool definition as listed by the server. */
+      definition_digest: hex64.optional(),
+      action: actionClass.optional(),
+    })
+    .optional(),
+  /** For kind tool_list: digest of each definition, by tool name. */
+  tool_definitions: z.record(name, hex64).optional(),
+  mcp: z
+    .strictObject({
+      method: name.optional(),
+      request_id: id.optional(),
+      protocol_version: z.string().max(64).optional(),
+      session_id: id.optional(),
+      transport: z.enum(['stdio', 'http', 'sse', 'unknown']).optional(),
+      direction: z.enum(['client_to_server', 'server_to_client']).optional(),
+      /** The request carries `requestState` or `inputResponses`: a legal multi-round-trip retry, not a repetition. */
+      continuation: z.boolean().optional(),
+    })
+    .optional(),
+  session: z
+    .strictObject({
+      key: id,
+      source: z.enum([
+        'conversation_id',
+        'agent_session',
+        'mcp_session',
+        'turn_id',
+        'trace_root',
+        'tap',
+        'synthetic',
+      ]),
+      /** How sure we are that this key groups one agent task: high = named by the agent, low = inferred. */
+      confidence: z.enum(['high', 'medium', 'low']),
+      /** For kind session. */
+      transition: z.enum(['start', 'end']).optional(),
+    })
+    .optional(),
+  arguments: payload.optional(),
+  result: payload
+    .extend({ category: resultCategory.optional(), code: z.string().max(64).optional() })
+    .optional(),
+  /** Hosts and addresses found in arguments and attributes, lower case, without port, deduplicated, in order of appearance. */
+  destinations: z.array(name).max(limits.destinations).optional(),
+  scope: z
+    .strictObject({
+      grants: z.array(name).max(limits.grants).optional(),
+      ttl_sec: count.optional(),
+      credential_class: name.optional(),
+      /** HMAC of the token id, never the id. */
+      token_digest: hex64.optional(),
+    })
+    .optional(),
+  policy: z
+    .strictObject({
+      /** What was enforced. */
+      decision: policyDecision.optional(),
+      /** What the policy said, when it differs from what was enforced. */
+      verdict: policyDecision.optional(),
+      rule: name.optional(),
+      reason: z.string().max(1024).optional(),
+      version: name.optional(),
+      /** Change or approval ticket. */
+      ticket: name.optional(),
+      approver: id.optional(),
+    })
+    .optional(),
+  pii: z
+    .strictObject({
+      /** Count the sender reported. */
+      count: count.optional(),
+      /** What our own redaction replaced before the first durable write, by type. */
+      redactions: z.record(z.string().max(64), count).optional(),
+    })
+    .optional(),
+  idempotency_key: id.optional(),
+  retry_count: count.optional(),
+  plan_depth: count.optional(),
+  cost: z
+    .strictObject({
+      input_tokens: count.optional(),
+      output_tokens: count.optional(),
+      usd: z.number().nonnegative().optional(),
+    })
+    .optional(),
+  environment: name.optional(),
+  /** Who vouches for which identity fact, keyed by its path here, such as `actor.id`. */
+  fact_sources: z.record(z.string().max(64), factSource).optional(),
+  /** What no mapping knows, redacted; bounded. */
+  attributes: z
+    .record(
+      z.string().max(limits.attributeKeyChars),
+      z.union([z.string().max(limits.attributeValueChars), z.number(), z.boolean()]),
+    )
+    .optional(),
+  /** How many attributes did not fit. */
+  attributes_dropped: count.optional(),
+});
+
+export type CustodyEvent = z.infer<typeof eventSchema>;
+export type EventKind = z.infer<typeof eventKind>;
+export type FactSource = z.infer<typeof factSource>;

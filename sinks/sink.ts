@@ -1,0 +1,18 @@
+import type { Alert } from '../schemas/alert.ts';
+import type { Component } from '../runtime/component.ts';
+
+/**
+ * A destination for alerts. At-least-once under one stable id (`alert_id`): after a crash or a lost answer the same
+ * alert may be written again, never under another id.
+ */
+export interface Sink extends Component {
+  /** The configured name of this sink, unique; its consumer group is `sink.<id>`. */
+  readonly id: string;
+  /** What a resolved `write` means: the receiver said so, or only the transport took the bytes. */
+  readonly acknowledgement: 'receiver' | 'transport';
+  /**
+   * Resolves when the destination took ALL alerts, in order. Rejects with TransientError (the runner retries the
+   * whole batch with back-off) or PermanentError (the runner bisects, then dead-letters the single alert).
+   */
+  write(alerts: readonly Alert[], signal: AbortSignal): Promise<void>;
+}
