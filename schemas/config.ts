@@ -21,6 +21,10 @@ const listener = (defaultPort: number) =>
     host: host.default('127.0.0.1'),
     port: port.default(defaultPort),
     tls: tls.optional(),
+    dangerously_without_tls: z
+      .boolean()
+      .default(false)
+      .describe('beyond loopback without TLS: only behind a proxy that terminates it'),
   });
 
 /** A bearer token; with `tenant`, records sent with it belong to that tenant whatever they say. */
