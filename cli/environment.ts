@@ -13,13 +13,17 @@ const OTHER_VARIABLES = /^CUSTODY_(CONFIG|TOKEN|TEST_.*)$/;
  * @throws ConfigError for a `CUSTODY_*` variable that names no key.
  */
 export function applyEnvironment(tree: Tree, env: NodeJS.ProcessEnv, schema: z.ZodType): Tree {
-  const leaves = new Map(leavesOf(schema, []).map((path) => [`CUSTODY_${path.join('_').toUpperCase()}`, path]));
+  const leaves = new Map(
+    leavesOf(schema, []).map((path) => [`CUSTODY_${path.join('_').toUpperCase()}`, path]),
+  );
   const result = structuredClone(tree);
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith('CUSTODY_') || OTHER_VARIABLES.test(variable) || value === undefined) continue;
     const path = leaves.get(variable);
     if (path === undefined) {
-      throw new ConfigError(`cannot use environment variable ${variable}: it names no configuration key`, { path: variable });
+      throw new ConfigError(`cannot use environment variable ${variable}: it names no configuration key`, {
+        path: variable,
+      });
     }
     place(result, path, scalar(value));
   }
@@ -29,12 +33,18 @@ export function applyEnvironment(tree: Tree, env: NodeJS.ProcessEnv, schema: z.Z
 function leavesOf(schema: z.ZodType, path: readonly string[]): (readonly string[])[] {
   const inner = unwrap(schema);
   if (!(inner instanceof z.ZodObject)) return [path];
-  return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([key, child]) => leavesOf(child, [...path, key]));
+  return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([key, child]) =>
+    leavesOf(child, [...path, key]),
+  );
 }
 
 function unwrap(schema: z.ZodType): z.ZodType {
   let current = schema;
-  while (current instanceof z.ZodDefault || current instanceof z.ZodPrefault || current instanceof z.ZodOptional) {
+  while (
+    current instanceof z.ZodDefault ||
+    current instanceof z.ZodPrefault ||
+    current instanceof z.ZodOptional
+  ) {
     current = current.unwrap() as z.ZodType;
   }
   return current;
@@ -52,7 +62,8 @@ function place(tree: Tree, path: readonly string[], value: unknown): void {
   let node = tree;
   for (const key of path.slice(0, -1)) {
     const next = node[key];
-    const child: Tree = typeof next === 'object' && next !== null && !Array.isArray(next) ? (next as Tree) : {};
+    const child: Tree =
+      typeof next === 'object' && next !== null && !Array.isArray(next) ? (next as Tree) : {};
     node[key] = child;
     node = child;
   }

@@ -14,9 +14,13 @@ export const DEFAULT_CONFIG_FILE = 'custody.yaml';
  * The effective configuration: defaults, then the YAML file, then `CUSTODY_*` environment variables.
  * @throws ConfigError naming the path of the first wrong key.
  */
-export function loadConfig(options: { readonly file?: string | undefined; readonly env: NodeJS.ProcessEnv }): Config {
+export function loadConfig(options: {
+  readonly file?: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+}): Config {
   const file = options.file ?? options.env['CUSTODY_CONFIG'];
-  const tree = file === undefined && !existsSync(DEFAULT_CONFIG_FILE) ? {} : readTree(file ?? DEFAULT_CONFIG_FILE);
+  const tree =
+    file === undefined && !existsSync(DEFAULT_CONFIG_FILE) ? {} : readTree(file ?? DEFAULT_CONFIG_FILE);
   const parsed = configSchema.safeParse(applyEnvironment(tree, options.env, configSchema));
   if (!parsed.success) throw firstIssue(parsed.error);
   const config = parsed.data;
@@ -51,14 +55,18 @@ function readTree(file: string): Tree {
 
 function firstIssue(error: z.ZodError): ConfigError {
   const issue = error.issues[0];
-  if (issue === undefined) return new ConfigError('cannot use configuration: it is invalid', { cause: error });
+  if (issue === undefined)
+    return new ConfigError('cannot use configuration: it is invalid', { cause: error });
   const keys = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path;
   const path = keys.map(String).join('.');
   const reason =
     issue.code === 'unrecognized_keys'
-      ? 'no such key (custody config check --print shows all of them)'
+      ? 'no such key (custody config check shows all of them)'
       : issue.message.replace(/^Invalid input: /, '');
-  return new ConfigError(`cannot use configuration: ${path === '' ? 'the top level' : path}: ${reason}`, { path, cause: error });
+  return new ConfigError(`cannot use configuration: ${path === '' ? 'the top level' : path}: ${reason}`, {
+    path,
+    cause: error,
+  });
 }
 
 const LOOPBACK = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|\[::1\]|localhost)$/;
@@ -68,9 +76,12 @@ function checkListener(path: string, listener: ListenerConfig, tokenCount: numbe
   if (!listener.enabled || LOOPBACK.test(listener.host)) return;
   if (tokenCount === 0) {
     const tokens = `${path.split('.')[0] ?? path}.tokens`;
-    throw new ConfigError(`cannot listen on ${listener.host}: ${path}.host is not loopback, so ${tokens} must name a token`, {
-      path: `${path}.host`,
-    });
+    throw new ConfigError(
+      `cannot listen on ${listener.host}: ${path}.host is not loopback, so ${tokens} must name a token`,
+      {
+        path: `${path}.host`,
+      },
+    );
   }
   if (listener.tls === undefined && !listener.dangerously_without_tls) {
     throw new ConfigError(
@@ -85,14 +96,19 @@ function checkSinkIds(config: Config): void {
   const seen = new Set<string>();
   config.sinks.forEach((sink, index) => {
     if (seen.has(sink.id)) {
-      throw new ConfigError(`cannot use configuration: sinks.${index}.id: another sink is called ${sink.id}`, {
-        path: `sinks.${index}.id`,
-      });
+      throw new ConfigError(
+        `cannot use configuration: sinks.${index}.id: another sink is called ${sink.id}`,
+        {
+          path: `sinks.${index}.id`,
+        },
+      );
     }
     seen.add(sink.id);
   });
 }
 
 function errnoOf(cause: unknown): string {
-  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'unreadable';
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string'
+    ? cause.code
+    : 'unreadable';
 }

@@ -13,16 +13,28 @@ export interface SecretReference {
  * @throws ConfigError naming the configuration path, never the secret.
  */
 export function readSecret(reference: SecretReference, path: string, env: NodeJS.ProcessEnv): string {
-  const value = reference.file !== undefined ? fromFile(reference.file, path) : reference.env === undefined ? undefined : env[reference.env];
+  const value =
+    reference.file !== undefined
+      ? fromFile(reference.file, path)
+      : reference.env === undefined
+        ? undefined
+        : env[reference.env];
   const trimmed = value?.trim();
   if (trimmed === undefined || trimmed === '') {
-    const where = reference.env === undefined ? 'name a file or an env variable' : `environment variable ${reference.env} is not set`;
+    const where =
+      reference.env === undefined
+        ? 'name a file or an env variable'
+        : `environment variable ${reference.env} is not set`;
     throw new ConfigError(`cannot read secret ${path}: ${where}`, { path });
   }
   return trimmed;
 }
 
-export function readTokens(tokens: readonly TokenConfig[], path: string, env: NodeJS.ProcessEnv): BearerToken[] {
+export function readTokens(
+  tokens: readonly TokenConfig[],
+  path: string,
+  env: NodeJS.ProcessEnv,
+): BearerToken[] {
   return tokens.map((token, index) => ({
     value: readSecret(token, `${path}.${index}`, env),
     tenant: token.tenant,

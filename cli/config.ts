@@ -1,0 +1,24 @@
+import { Command } from 'commander';
+import { stringify } from 'yaml';
+import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
+import { readSecret, readTokens } from './secrets.ts';
+
+/** `custody config check`: is the configuration usable, and what is in force. Secrets are read but never printed. */
+export function configCommand(_setExitCode: SetExitCode): Command {
+  const check = withCommonOptions(new Command('check'))
+    .description('check the configuration and print what is in force; secrets stay references')
+    .action((options: CommonOptions) => {
+      const config = configOf(options);
+      readTokens(config.ingest.tokens, 'ingest.tokens', process.env);
+      readTokens(config.sql.tokens, 'sql.tokens', process.env);
+      readTokens(config.admin.tokens, 'admin.tokens', process.env);
+      config.sinks.forEach((sink, index) => {
+        if (sink.type === 'webhook') readSecret(sink.secret, `sinks.${index}.secret`, process.env);
+      });
+      process.stdout.write(options.json === true ? `${JSON.stringify(config, undefined, 2)}\n` : stringify(config));
+    });
+  return new Command('config')
+    .description('work with the configuration')
+    .addCommand(check)
+    .addHelpText('after', '\nExample:\n  custody config check --config custody.yaml');
+}

@@ -1,0 +1,52 @@
+import { Command, CommanderError } from 'commander';
+import { CustodyError } from '../runtime/errors.ts';
+import { alertsCommand } from './alerts.ts';
+import { configCommand } from './config.ts';
+import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { queryCommand } from './query.ts';
+import { replayCommand } from './replay.ts';
+import { startCommand } from './start.ts';
+import { statusCommand } from './status.ts';
+import { tapCommand } from './tap.ts';
+import { verifyCommand } from './verify.ts';
+import { version } from './version.ts';
+
+/**
+ * Runs one command line and resolves with the exit code. Results go to stdout, everything else to stderr; a failure is
+ * one sentence, as JSON when the command was asked for `--json`.
+ */
+export async function run(argv: readonly string[]): Promise<number> {
+  const program = new Command('custody')
+    .description('Audit and detection for what AI agents do through MCP tools')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(run with --help for the options)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  custody start                                        run the whole pipeline in this process
+  custody tap --server files -- npx server-filesystem .  record a stdio MCP server
+  custody verify                                       prove the store untouched
+  custody query "SELECT tool_name, count() FROM custody.tool_calls GROUP BY 1"
+  custody alerts --follow                              watch alerts as they come
+
+Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 store invalid, 4 undecidable, 5 in use, 6 unavailable`,
+    );
+  const commands = [startCommand, tapCommand, verifyCommand, queryCommand, alertsCommand, replayCommand, statusCommand, configCommand];
+  let exitCode: number = exitCodes.ok;
+  for (const create of commands) program.addCommand(create((code) => (exitCode = code)).exitOverride());
+  try {
+    await program.parseAsync([...argv]);
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (!(error instanceof CustodyError)) throw error;
+    process.stderr.write(
+      argv.includes('--json')
+        ? `${JSON.stringify({ error: { code: error.code, message: error.message, path: error.path } })}\n`
+        : `custody: ${error.message}\n`,
+    );
+    return exitCodeOf(error);
+  }
+}

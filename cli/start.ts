@@ -1,0 +1,52 @@
+import { Command } from 'commander';
+import { startPipeline } from '../pipeline/assemble.ts';
+import type { Address } from '../pipeline/run-file.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
+import { readSecret, readTokens } from './secrets.ts';
+import { version } from './version.ts';
+
+/** `custody start`: the whole pipeline in this process until SIGINT or SIGTERM. */
+export function startCommand(_setExitCode: SetExitCode): Command {
+  return withCommonOptions(new Command('start'))
+    .description('run the pipeline: collectors, log, detectors, ledger, sinks')
+    .addHelpText('after', '\nExamples:\n  custody start\n  CUSTODY_SQL_LISTENER_PORT=8124 custody start --data-dir /var/lib/custody')
+    .action(async (options: CommonOptions) => {
+      const config = configOf(options);
+      const logger = createLogger({ level: config.log_level });
+      const pipeline = await startPipeline({
+        config,
+        version,
+        tokens: {
+          ingest: readTokens(config.ingest.tokens, 'ingest.tokens', process.env),
+          sql: readTokens(config.sql.tokens, 'sql.tokens', process.env),
+          admin: readTokens(config.admin.tokens, 'admin.tokens', process.env),
+        },
+        secrets: (reference, path) => readSecret(reference, path, process.env),
+        clock: systemClock,
+        logger,
+      });
+      process.stdout.write(options.json === true ? `${JSON.stringify({ ready: true, ...pipeline.addresses })}\n` : greeting(pipeline.addresses, config.data_dir));
+      await new Promise<void>((resolve) => {
+        process.once('SIGINT', resolve);
+        process.once('SIGTERM', resolve);
+      });
+      process.stderr.write('custody: draining what was accepted, then stopping\n');
+      await pipeline.stop();
+    });
+}
+
+function greeting(addresses: Readonly<Partial<Record<'http' | 'grpc' | 'sql' | 'admin', Address>>>, dataDir: string): string {
+  const line = (label: string, address: Address | undefined, path: string) =>
+    address === undefined ? [] : [`  ${label.padEnd(14)} ${address.tls ? 'https' : 'http'}://${address.host}:${address.port}${path}`];
+  return [
+    `custody ${version} is ready; data in ${dataDir}`,
+    ...line('OTLP HTTP', addresses.http, '   (/v1/traces, /v1/logs; audit events: /v1/audit)'),
+    ...line('OTLP gRPC', addresses.grpc, ''),
+    ...line('SQL', addresses.sql, '   (read-only, ClickHouse HTTP)'),
+    ...line('health', addresses.admin, '/readyz   (/metrics, /v1/status)'),
+    '  stop with Ctrl-C',
+    '',
+  ].join('\n');
+}

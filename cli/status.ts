@@ -1,0 +1,53 @@
+import { Command } from 'commander';
+import { TransientError } from '../runtime/errors.ts';
+import { readRunFile, type Address } from '../pipeline/run-file.ts';
+import type { Status } from '../pipeline/status.ts';
+import { exitCodes } from './exit-codes.ts';
+import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
+import { readTokens } from './secrets.ts';
+
+/** `custody status`: is the pipeline of this data directory running, ready, and how far behind is each stage. */
+export function statusCommand(setExitCode: SetExitCode): Command {
+  return withCommonOptions(new Command('status'))
+    .description('show whether the pipeline runs, is ready, and how far behind each stage is')
+    .addHelpText('after', '\nExample:\n  custody status --json | jq .topics')
+    .action(async (options: CommonOptions) => {
+      const config = configOf(options);
+      const run = readRunFile(config.data_dir);
+      if (run?.admin === undefined) {
+        setExitCode(exitCodes.unavailable);
+        process.stdout.write(options.json === true ? `${JSON.stringify({ running: false })}\n` : `not running (data directory ${config.data_dir})\n`);
+        return;
+      }
+      const token = readTokens(config.admin.tokens, 'admin.tokens', process.env)[0]?.value;
+      const status = await fetchStatus(run.admin, token);
+      if (!status.ready) setExitCode(exitCodes.unavailable);
+      process.stdout.write(options.json === true ? `${JSON.stringify({ running: true, pid: run.pid, ...status })}\n` : describe(status, run.pid));
+    });
+}
+
+async function fetchStatus(admin: Address, token: string | undefined): Promise<Status> {
+  const url = `${admin.tls ? 'https' : 'http'}://${admin.host}:${admin.port}/v1/status`;
+  let response: Response;
+  try {
+    response = await fetch(url, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
+  } catch (cause) {
+    throw new TransientError('unavailable', `cannot reach the admin endpoint ${url}: it does not answer`, { cause });
+  }
+  if (!response.ok) throw new TransientError('unavailable', `cannot read ${url}: HTTP ${response.status}`);
+  return (await response.json()) as Status;
+}
+
+function describe(status: Status, pid: number): string {
+  const lines = [
+    `custody ${status.version}, deployment ${status.deployment}, pid ${pid}, since ${status.started_at}`,
+    status.ready ? 'ready' : 'NOT READY',
+    ...status.alarms.map((alarm) => `ALARM ${alarm.component} ${alarm.code}: ${alarm.message}`),
+    ...status.topics.map(({ topic, end, lag }) => {
+      const behind = Object.entries(lag).map(([group, records]) => `${group} ${records} behind`);
+      return `${topic.padEnd(20)} ${end} records  ${behind.join(', ')}`;
+    }),
+    ...status.sinks.map((sink) => `sink ${sink.id}: acknowledged by the ${sink.acknowledgement}`),
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,212 @@
+import type { Engine } from '../detectors/engine.ts';
+import type { Component } from '../runtime/component.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { IntegrityError } from '../runtime/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import type { Alert } from '../schemas/alert.ts';
+import { EVENT_SCHEMA, type CustodyEvent } from '../schemas/event.ts';
+import { canonicalJson } from '../evidence/canonical-json.ts';
+import type { Batch, ConsumedRecord, StateStore, Topic } from '../streams/topic.ts';
+import { supervise } from './supervise.ts';
+
+export interface DetectStageOptions {
+  readonly events: Topic;
+  readonly alerts: Topic;
+  readonly state: StateStore;
+  /** One engine for each partition, so that its state can move with the partition. */
+  readonly createEngine: () => Engine;
+  readonly snapshotIntervalMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly onIntegrity: (error: IntegrityError) => void;
+}
+
+/** Where a partition's snapshot stands: written in one transaction with the state it belongs to. */
+interface Position {
+  /** Offset of the first event the snapshot has not seen. */
+  readonly next: string;
+  /** End of each alerts partition when the snapshot was taken: alerts after it may repeat on recovery. */
+  readonly alertsEnd: readonly string[];
+}
+
+/**
+ * Runs the detectors over `custody.events` and appends their alerts to `custody.alerts`. After a crash it restores
+ * the last snapshot, sees the events after it again, and leaves out the alerts that are in the topic already, so an
+ * alert is appended once under its id.
+ */
+export function createDetectStage(
+  options: DetectStageOptions,
+): Component & { stats(): Record<string, number> } {
+  const abort = new AbortController();
+  const partitions = new Map<number, PartitionDetector>();
+  let running: Promise<void> | undefined;
+
+  async function assigned(partition: number): Promise<bigint | undefined> {
+    const detector = await PartitionDetector.restore(partition, options);
+    partitions.set(partition, detector);
+    return detector.next;
+  }
+
+  return {
+    name: 'detect',
+    start() {
+      running = supervise({
+        name: 'detect',
+        signal: abort.signal,
+        logger: options.logger,
+        onIntegrity: options.onIntegrity,
+        run: () =>
+          options.events.consume({
+            group: 'detect',
+            startOffset: assigned,
+            maxBatchRecords: 1000,
+            signal: abort.signal,
+            handle: async (batch) => {
+              const detector = partitions.get(batch.partition);
+              if (detector === undefined) throw new Error(`partition ${batch.partition} was not assigned`);
+              await detector.handle(batch);
+            },
+          }),
+      });
+      return Promise.resolve();
+    },
+    async stop() {
+      abort.abort();
+      await running;
+      for (const detector of partitions.values()) await detector.snapshot();
+    },
+    stats() {
+      const total: Record<string, number> = {};
+      for (const detector of partitions.values()) {
+        for (const [key, value] of Object.entries(detector.stats())) total[key] = (total[key] ?? 0) + value;
+      }
+      return total;
+    },
+  };
+}
+
+class PartitionDetector {
+  next: bigint | undefined;
+  readonly #partition: number;
+  readonly #options: DetectStageOptions;
+  readonly #engine: Engine;
+  /** Alerts appended after the snapshot by the run that crashed. */
+  readonly #published: Set<string>;
+  #snapshotAtMs: number;
+
+  private constructor(
+    partition: number,
+    options: DetectStageOptions,
+    engine: Engine,
+    next: bigint | undefined,
+    published: Set<string>,
+  ) {
+    this.#partition = partition;
+    this.#options = options;
+    this.#engine = engine;
+    this.#published = published;
+    this.#snapshotAtMs = options.clock.nowMs();
+    this.next = next;
+  }
+
+  static async restore(partition: number, options: DetectStageOptions): Promise<PartitionDetector> {
+    const engine = options.createEngine();
+    const bytes = await options.state.read(positionName(partition));
+    if (bytes === undefined)
+      return new PartitionDetector(partition, options, engine, 0n, await idsAfter(options.alerts, undefined));
+    const position = JSON.parse(Buffer.from(bytes).toString()) as Position;
+    const prefix = statePrefix(partition);
+    const entries = [];
+    for await (const entry of options.state.entries(prefix))
+      entries.push({ name: entry.name.slice(prefix.length), value: entry.value });
+    engine.restore(entries);
+    return new PartitionDetector(
+      partition,
+      options,
+      engine,
+      BigInt(position.next),
+      await idsAfter(options.alerts, position.alertsEnd),
+    );
+  }
+
+  async handle(batch: Batch): Promise<void> {
+    const alerts: Alert[] = [];
+    for (const record of batch.records) {
+      const event = eventOf(record);
+      if (event === undefined) continue;
+      alerts.push(...this.#engine.process({ event, appendTimeMs: record.appendTimeMs }));
+    }
+    this.#options.metrics.detected.inc(batch.records.length);
+    await this.#publish(alerts.filter((alert) => !this.#published.has(alert.alert_id)));
+    this.next = lastOf(batch).offset + 1n;
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs - this.#snapshotAtMs >= this.#options.snapshotIntervalMs) {
+      this.#snapshotAtMs = nowMs;
+      await this.snapshot();
+    }
+  }
+
+  async #publish(alerts: readonly Alert[]): Promise<void> {
+    if (alerts.length === 0) return;
+    await this.#options.alerts.append(
+      alerts.map((alert) => ({ key: alert.tenant, value: Buffer.from(canonicalJson(alert)) })),
+    );
+    for (const alert of alerts)
+      this.#options.metrics.alerts.inc({ detector: alert.detector.id, severity: alert.severity });
+  }
+
+  async snapshot(): Promise<void> {
+    if (this.next === undefined) return;
+    const position: Position = { next: String(this.next), alertsEnd: await endsOf(this.#options.alerts) };
+    const prefix = statePrefix(this.#partition);
+    await this.#options.state.write([
+      ...this.#engine.snapshot().map(({ name, value }) => ({ name: prefix + name, value })),
+      { name: positionName(this.#partition), value: Buffer.from(JSON.stringify(position)) },
+    ]);
+    this.#published.clear();
+  }
+
+  stats(): Record<string, number> {
+    return { ...this.#engine.stats() };
+  }
+}
+
+const positionName = (partition: number) => `detect-position/${partition}`;
+const statePrefix = (partition: number) => `detect/${partition}/`;
+
+function lastOf(batch: Batch): ConsumedRecord {
+  return batch.records.at(-1) ?? batch.records[0];
+}
+
+/** The event in a record; `undefined` for bodies that are not events (the ledger keeps those as malformed). */
+function eventOf(record: ConsumedRecord): CustodyEvent | undefined {
+  try {
+    const parsed = JSON.parse(
+      Buffer.from(record.value.buffer, record.value.byteOffset, record.value.byteLength).toString(),
+    ) as CustodyEvent;
+    return (parsed as { schema?: unknown } | null)?.schema === EVENT_SCHEMA ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function endsOf(topic: Topic): Promise<string[]> {
+  const ends = [];
+  for (let partition = 0; partition < topic.partitions; partition++)
+    ends.push(String((await topic.bounds(partition)).end));
+  return ends;
+}
+
+async function idsAfter(alerts: Topic, ends: readonly string[] | undefined): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for (let partition = 0; partition < alerts.partitions; partition++) {
+    const { start } = await alerts.bounds(partition);
+    const from = BigInt(ends?.[partition] ?? 0);
+    for await (const record of alerts.read(partition, from > start ? from : start)) {
+      ids.add((JSON.parse(Buffer.from(record.value).toString()) as Alert).alert_id);
+    }
+  }
+  return ids;
+}
