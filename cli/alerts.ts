@@ -31,14 +31,20 @@ export function alertsCommand(_setExitCode: SetExitCode): Command {
     .option('-f, --follow', 'keep printing alerts as they come (Ctrl-C ends)')
     .option('-n, --limit <count>', 'how many of the newest to show first', '20')
     .option('-s, --severity <level>', `only this severity and above (${SEVERITIES.join(', ')})`)
-    .addHelpText('after', '\nExamples:\n  custody alerts --follow --severity medium\n  custody alerts --json | jq -r .reason')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  custody alerts --follow --severity medium\n  custody alerts --json | jq -r .reason',
+    )
     .action(async (options: AlertsOptions) => {
       const limit = Number(options.limit);
-      if (!Number.isSafeInteger(limit) || limit < 0) throw new ConfigError(`cannot show alerts: --limit ${options.limit} is not a count`);
+      if (!Number.isSafeInteger(limit) || limit < 0)
+        throw new ConfigError(`cannot show alerts: --limit ${options.limit} is not a count`);
       const minimum = options.severity === undefined ? 0 : SEVERITIES.indexOf(options.severity);
-      if (minimum < 0) throw new ConfigError(`cannot show alerts: --severity must be one of ${SEVERITIES.join(', ')}`);
+      if (minimum < 0)
+        throw new ConfigError(`cannot show alerts: --severity must be one of ${SEVERITIES.join(', ')}`);
       const sqlAccess = await openSqlAccess(configOf(options));
-      const print = (row: AlertRow) => process.stdout.write(options.json === true ? `${JSON.stringify(row)}\n` : describe(row));
+      const print = (row: AlertRow) =>
+        process.stdout.write(options.json === true ? `${JSON.stringify(row)}\n` : describe(row));
       const wanted = (row: AlertRow) => SEVERITIES.indexOf(row.severity) >= minimum;
       try {
         let last = '0';
@@ -76,6 +82,7 @@ async function fetchAlerts(sql: SqlAccess, after: string, limit: number): Promis
 
 /** Alert texts hold names an attacker may have chosen: control characters must not reach the terminal. */
 function describe(row: AlertRow): string {
-  const clean = (text: string) => text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
+  const clean = (text: string) =>
+    text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
   return `${row.alert_time}  ${row.severity.toUpperCase().padEnd(8)} ${clean(row.title)}\n    ${clean(row.reason)}\n    ${row.detector_id} ${row.alert_id}\n`;
 }

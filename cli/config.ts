@@ -15,7 +15,9 @@ export function configCommand(_setExitCode: SetExitCode): Command {
       config.sinks.forEach((sink, index) => {
         if (sink.type === 'webhook') readSecret(sink.secret, `sinks.${index}.secret`, process.env);
       });
-      process.stdout.write(options.json === true ? `${JSON.stringify(config, undefined, 2)}\n` : stringify(config));
+      process.stdout.write(
+        options.json === true ? `${JSON.stringify(config, undefined, 2)}\n` : stringify(config),
+      );
     });
   return new Command('config')
     .description('work with the configuration')

@@ -33,7 +33,16 @@ Examples:
 
 Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 store invalid, 4 undecidable, 5 in use, 6 unavailable`,
     );
-  const commands = [startCommand, tapCommand, verifyCommand, queryCommand, alertsCommand, replayCommand, statusCommand, configCommand];
+  const commands = [
+    startCommand,
+    tapCommand,
+    verifyCommand,
+    queryCommand,
+    alertsCommand,
+    replayCommand,
+    statusCommand,
+    configCommand,
+  ];
   let exitCode: number = exitCodes.ok;
   for (const create of commands) program.addCommand(create((code) => (exitCode = code)).exitOverride());
   try {

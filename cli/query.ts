@@ -12,7 +12,10 @@ export function queryCommand(_setExitCode: SetExitCode): Command {
   return withCommonOptions(new Command('query'))
     .description('run one read-only SQL statement over the store (ClickHouse dialect)')
     .argument('<sql>', 'the statement')
-    .option('-f, --format <name>', 'ClickHouse output format (default: a table in a terminal, else TSVWithNames)')
+    .option(
+      '-f, --format <name>',
+      'ClickHouse output format (default: a table in a terminal, else TSVWithNames)',
+    )
     .addHelpText(
       'after',
       `
@@ -24,7 +27,10 @@ Examples:
     .action(async (sql: string, options: QueryOptions) => {
       const sqlAccess = await openSqlAccess(configOf(options));
       try {
-        const format = options.json === true ? 'JSON' : (options.format ?? (process.stdout.isTTY ? 'PrettyCompactMonoBlock' : 'TSVWithNames'));
+        const format =
+          options.json === true
+            ? 'JSON'
+            : (options.format ?? (process.stdout.isTTY ? 'PrettyCompactMonoBlock' : 'TSVWithNames'));
         const response = await sqlAccess.query(sql, { format });
         await response.body?.pipeTo(Writable.toWeb(stdoutWritable()));
       } finally {
@@ -37,7 +43,9 @@ Examples:
 function stdoutWritable(): Writable {
   return new Writable({
     write(chunk: Uint8Array, _encoding, done) {
-      process.stdout.write(chunk, (error) => done(error instanceof Error && 'code' in error && error.code === 'EPIPE' ? null : error));
+      process.stdout.write(chunk, (error) =>
+        done(error instanceof Error && 'code' in error && error.code === 'EPIPE' ? null : error),
+      );
     },
   });
 }

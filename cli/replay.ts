@@ -34,16 +34,24 @@ export function replayCommand(_setExitCode: SetExitCode): Command {
       const config = configOf(options);
       const sql = await openSqlAccess(config);
       try {
-        const stored = options.diff === true ? await storedAlerts(sql, options.tenant) : new Map<string, string>();
+        const stored =
+          options.diff === true ? await storedAlerts(sql, options.tenant) : new Map<string, string>();
         const print = (sign: string, alert: { alert_id: string; title: string }) =>
-          process.stdout.write(options.json === true ? `${JSON.stringify(sign === '' ? alert : { change: sign, ...alert })}\n` : `${sign}${sign === '' ? '' : ' '}${alert.alert_id} ${alert.title}\n`);
+          process.stdout.write(
+            options.json === true
+              ? `${JSON.stringify(sign === '' ? alert : { change: sign, ...alert })}\n`
+              : `${sign}${sign === '' ? '' : ' '}${alert.alert_id} ${alert.title}\n`,
+          );
         const engines = new Map<number, ReturnType<typeof createEngine>>();
         const counts = { events: 0, alerts: 0 };
         for await (const row of storedEvents(sql, options.tenant)) {
           const engine = engines.get(row.kpart) ?? createEngine(config.detect);
           engines.set(row.kpart, engine);
           counts.events += 1;
-          for (const alert of engine.process({ event: JSON.parse(row.body) as CustodyEvent, appendTimeMs: Number(row.kts_ms) })) {
+          for (const alert of engine.process({
+            event: JSON.parse(row.body) as CustodyEvent,
+            appendTimeMs: Number(row.kts_ms),
+          })) {
             counts.alerts += 1;
             if (options.diff !== true) print('', alert);
             else if (!stored.delete(alert.alert_id)) print('+', alert);
@@ -60,7 +68,11 @@ export function replayCommand(_setExitCode: SetExitCode): Command {
 async function* storedEvents(sql: SqlAccess, tenant: string | undefined): AsyncGenerator<EventRow> {
   const filter = `topic = 'custody.events' AND kind = 'event'${tenant === undefined ? '' : ' AND tenant = {tenant:String}'}`;
   const parameters = tenant === undefined ? {} : { tenant };
-  const total = Number(await (await sql.query(`SELECT count() FROM custody.entries WHERE ${filter} FORMAT TSV`, { parameters })).text());
+  const total = Number(
+    await (
+      await sql.query(`SELECT count() FROM custody.entries WHERE ${filter} FORMAT TSV`, { parameters })
+    ).text(),
+  );
   const response = await sql.query(
     `SELECT kpart, toString(kts_ms) AS kts_ms, body FROM custody.entries WHERE ${filter} ORDER BY kpart, koffset FORMAT JSONEachRow`,
     { parameters },
@@ -68,7 +80,10 @@ async function* storedEvents(sql: SqlAccess, tenant: string | undefined): AsyncG
   if (response.body === null) return;
   const progress = createProgress('replay', 'events');
   let done = 0;
-  for await (const line of createInterface({ input: Readable.fromWeb(response.body as ReadableStream<Uint8Array>), crlfDelay: Infinity })) {
+  for await (const line of createInterface({
+    input: Readable.fromWeb(response.body as ReadableStream<Uint8Array>),
+    crlfDelay: Infinity,
+  })) {
     if (line === '') continue;
     yield JSON.parse(line) as EventRow;
     done += 1;

@@ -11,7 +11,10 @@ export interface SqlAccess {
   /** True when a pipeline is running on the data directory. */
   readonly live: boolean;
   /** Runs one statement; the answer is a stream in the asked format. */
-  query(statement: string, options?: { readonly format?: string; readonly parameters?: Readonly<Record<string, string>> }): Promise<Response>;
+  query(
+    statement: string,
+    options?: { readonly format?: string; readonly parameters?: Readonly<Record<string, string>> },
+  ): Promise<Response>;
   close(): Promise<void>;
 }
 
@@ -21,7 +24,11 @@ export async function openSqlAccess(config: Config): Promise<SqlAccess> {
   const token = readTokens(config.sql.tokens, 'sql.tokens', process.env)[0]?.value;
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
   if (run !== undefined) {
-    if (run.sql === undefined) throw new PermanentError('rejected', 'cannot query: the running pipeline has sql.listener.enabled: false');
+    if (run.sql === undefined)
+      throw new PermanentError(
+        'rejected',
+        'cannot query: the running pipeline has sql.listener.enabled: false',
+      );
     const url = `${run.sql.tls ? 'https' : 'http'}://${run.sql.host}:${run.sql.port}/`;
     return access(url, headers, true, () => Promise.resolve());
   }
@@ -29,7 +36,12 @@ export async function openSqlAccess(config: Config): Promise<SqlAccess> {
   return access(stopped.url, {}, false, stopped.close);
 }
 
-function access(url: string, headers: Readonly<Record<string, string>>, live: boolean, close: () => Promise<void>): SqlAccess {
+function access(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  live: boolean,
+  close: () => Promise<void>,
+): SqlAccess {
   return {
     url,
     headers,
@@ -38,16 +50,20 @@ function access(url: string, headers: Readonly<Record<string, string>>, live: bo
     async query(statement, options = {}) {
       const target = new URL(url);
       if (options.format !== undefined) target.searchParams.set('default_format', options.format);
-      for (const [name, value] of Object.entries(options.parameters ?? {})) target.searchParams.set(`param_${name}`, value);
+      for (const [name, value] of Object.entries(options.parameters ?? {}))
+        target.searchParams.set(`param_${name}`, value);
       let response: Response;
       try {
         response = await fetch(target, { method: 'POST', body: statement, headers });
       } catch (cause) {
-        throw new TransientError('unavailable', `cannot reach the SQL endpoint ${url}: it does not answer`, { cause });
+        throw new TransientError('unavailable', `cannot reach the SQL endpoint ${url}: it does not answer`, {
+          cause,
+        });
       }
       if (response.ok) return response;
       const reason = (await response.text()).trim();
-      if (response.status === 401 || response.status === 403) throw new InputError('unauthorized', `cannot query: ${reason}`);
+      if (response.status === 401 || response.status === 403)
+        throw new InputError('unauthorized', `cannot query: ${reason}`);
       throw new InputError('input_invalid', `cannot query: ${reason}`);
     },
   };

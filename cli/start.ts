@@ -11,7 +11,10 @@ import { version } from './version.ts';
 export function startCommand(_setExitCode: SetExitCode): Command {
   return withCommonOptions(new Command('start'))
     .description('run the pipeline: collectors, log, detectors, ledger, sinks')
-    .addHelpText('after', '\nExamples:\n  custody start\n  CUSTODY_SQL_LISTENER_PORT=8124 custody start --data-dir /var/lib/custody')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  custody start\n  CUSTODY_SQL_LISTENER_PORT=8124 custody start --data-dir /var/lib/custody',
+    )
     .action(async (options: CommonOptions) => {
       const config = configOf(options);
       const logger = createLogger({ level: config.log_level });
@@ -27,7 +30,11 @@ export function startCommand(_setExitCode: SetExitCode): Command {
         clock: systemClock,
         logger,
       });
-      process.stdout.write(options.json === true ? `${JSON.stringify({ ready: true, ...pipeline.addresses })}\n` : greeting(pipeline.addresses, config.data_dir));
+      process.stdout.write(
+        options.json === true
+          ? `${JSON.stringify({ ready: true, ...pipeline.addresses })}\n`
+          : greeting(pipeline.addresses, config.data_dir),
+      );
       await new Promise<void>((resolve) => {
         process.once('SIGINT', resolve);
         process.once('SIGTERM', resolve);
@@ -37,9 +44,14 @@ export function startCommand(_setExitCode: SetExitCode): Command {
     });
 }
 
-function greeting(addresses: Readonly<Partial<Record<'http' | 'grpc' | 'sql' | 'admin', Address>>>, dataDir: string): string {
+function greeting(
+  addresses: Readonly<Partial<Record<'http' | 'grpc' | 'sql' | 'admin', Address>>>,
+  dataDir: string,
+): string {
   const line = (label: string, address: Address | undefined, path: string) =>
-    address === undefined ? [] : [`  ${label.padEnd(14)} ${address.tls ? 'https' : 'http'}://${address.host}:${address.port}${path}`];
+    address === undefined
+      ? []
+      : [`  ${label.padEnd(14)} ${address.tls ? 'https' : 'http'}://${address.host}:${address.port}${path}`];
   return [
     `custody ${version} is ready; data in ${dataDir}`,
     ...line('OTLP HTTP', addresses.http, '   (/v1/traces, /v1/logs; audit events: /v1/audit)'),

@@ -16,13 +16,21 @@ export function statusCommand(setExitCode: SetExitCode): Command {
       const run = readRunFile(config.data_dir);
       if (run?.admin === undefined) {
         setExitCode(exitCodes.unavailable);
-        process.stdout.write(options.json === true ? `${JSON.stringify({ running: false })}\n` : `not running (data directory ${config.data_dir})\n`);
+        process.stdout.write(
+          options.json === true
+            ? `${JSON.stringify({ running: false })}\n`
+            : `not running (data directory ${config.data_dir})\n`,
+        );
         return;
       }
       const token = readTokens(config.admin.tokens, 'admin.tokens', process.env)[0]?.value;
       const status = await fetchStatus(run.admin, token);
       if (!status.ready) setExitCode(exitCodes.unavailable);
-      process.stdout.write(options.json === true ? `${JSON.stringify({ running: true, pid: run.pid, ...status })}\n` : describe(status, run.pid));
+      process.stdout.write(
+        options.json === true
+          ? `${JSON.stringify({ running: true, pid: run.pid, ...status })}\n`
+          : describe(status, run.pid),
+      );
     });
 }
 
@@ -32,7 +40,9 @@ async function fetchStatus(admin: Address, token: string | undefined): Promise<S
   try {
     response = await fetch(url, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
   } catch (cause) {
-    throw new TransientError('unavailable', `cannot reach the admin endpoint ${url}: it does not answer`, { cause });
+    throw new TransientError('unavailable', `cannot reach the admin endpoint ${url}: it does not answer`, {
+      cause,
+    });
   }
   if (!response.ok) throw new TransientError('unavailable', `cannot read ${url}: HTTP ${response.status}`);
   return (await response.json()) as Status;

@@ -18,7 +18,9 @@ export interface AdminOptions {
  * `/healthz` (the process answers), `/readyz` (it does its work; 503 names the alarms), Prometheus `/metrics` and
  * `/v1/status`. Health needs no token: it tells nothing but yes or no and the names of alarms.
  */
-export function createAdminHttp(options: AdminOptions): Component & { address(): { host: string; port: number } } {
+export function createAdminHttp(
+  options: AdminOptions,
+): Component & { address(): { host: string; port: number } } {
   const { listener, tokens, metrics } = options;
   const app = fastify({
     logger: false,
@@ -29,7 +31,10 @@ export function createAdminHttp(options: AdminOptions): Component & { address():
   app.addHook('onRequest', async (request, reply) => {
     if (request.url === '/healthz' || request.url === '/readyz') return;
     if (authenticate(request.headers.authorization, tokens).ok) return;
-    await reply.code(401).header('www-authenticate', 'Bearer').send({ error: { code: 'unauthorized', message: 'a bearer token is needed' } });
+    await reply
+      .code(401)
+      .header('www-authenticate', 'Bearer')
+      .send({ error: { code: 'unauthorized', message: 'a bearer token is needed' } });
   });
   app.get('/healthz', () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {

@@ -28,15 +28,27 @@ import { topicStatus, type Readers, type Status } from './status.ts';
 export interface PipelineOptions {
   readonly config: Config;
   readonly version: string;
-  readonly tokens: { readonly ingest: readonly BearerToken[]; readonly sql: readonly BearerToken[]; readonly admin: readonly BearerToken[] };
+  readonly tokens: {
+    readonly ingest: readonly BearerToken[];
+    readonly sql: readonly BearerToken[];
+    readonly admin: readonly BearerToken[];
+  };
   /** Reads a secret a sink refers to. */
-  readonly secrets: (reference: { readonly file?: string | undefined; readonly env?: string | undefined }, path: string) => string;
+  readonly secrets: (
+    reference: { readonly file?: string | undefined; readonly env?: string | undefined },
+    path: string,
+  ) => string;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 export interface Pipeline {
-  readonly addresses: { readonly http?: Address; readonly grpc?: Address; readonly sql?: Address; readonly admin?: Address };
+  readonly addresses: {
+    readonly http?: Address;
+    readonly grpc?: Address;
+    readonly sql?: Address;
+    readonly admin?: Address;
+  };
   status(): Promise<Status>;
   /** Drains what was accepted, in the order of the data flow, then releases the data directory. */
   stop(): Promise<void>;
@@ -52,7 +64,13 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   const metrics = createMetrics();
   const dataDir = config.data_dir;
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const log = await openEmbeddedLog({ directory: join(dataDir, 'log'), config: config.log, clock, metrics, logger });
+  const log = await openEmbeddedLog({
+    directory: join(dataDir, 'log'),
+    config: config.log,
+    clock,
+    metrics,
+    logger,
+  });
   const started: Component[] = [];
   try {
     const deployment = loadDeployment(dataDir, config.deployment);
@@ -99,7 +117,15 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       }),
     );
     const deliveries = sinks.map((sink, index) =>
-      createDelivery({ topic: alerts, deadletter, sink, retry: config.sinks[index]?.retry, clock, logger, metrics }),
+      createDelivery({
+        topic: alerts,
+        deadletter,
+        sink,
+        retry: config.sinks[index]?.retry,
+        clock,
+        logger,
+        metrics,
+      }),
     );
     const readers: Readers = {
       'custody.events': ['ledger', 'detect'],
@@ -119,16 +145,35 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       sinks: sinks.map(({ id, acknowledgement }) => ({ id, acknowledgement })),
     });
 
-    const collect = { config: config.ingest, events, deadletter, digestKey, clock, logger, metrics, tokens: options.tokens.ingest };
+    const collect = {
+      config: config.ingest,
+      events,
+      deadletter,
+      digestKey,
+      clock,
+      logger,
+      metrics,
+      tokens: options.tokens.ingest,
+    };
     const sql = listenerOf(config.sql.listener.enabled, () =>
-      createSqlEndpoint({ config: config.sql, tokens: options.tokens.sql, storePath: store.path, logger, metrics, clock }),
+      createSqlEndpoint({
+        config: config.sql,
+        tokens: options.tokens.sql,
+        storePath: store.path,
+        logger,
+        metrics,
+        clock,
+      }),
     );
     const admin = listenerOf(config.admin.listener.enabled, () =>
       createAdminHttp({ listener: config.admin.listener, tokens: options.tokens.admin, metrics, status }),
     );
     const http = listenerOf(config.ingest.http.enabled, () => createIngestHttp(collect));
     const grpc = listenerOf(config.ingest.grpc.enabled, () => createIngestGrpc(collect));
-    const schedule = createSchedule([{ name: 'log_retention', cron: '*/10 * * * *', run: () => log.retain() }], logger);
+    const schedule = createSchedule(
+      [{ name: 'log_retention', cron: '*/10 * * * *', run: () => log.retain() }],
+      logger,
+    );
 
     for (const component of [ledger, detect, ...deliveries, sql, admin, http, grpc, schedule]) {
       if (component === undefined) continue;
@@ -179,6 +224,10 @@ function listenerOf(enabled: boolean, create: () => Listening): Listening | unde
   return enabled ? create() : undefined;
 }
 
-function addressOf(name: 'http' | 'grpc' | 'sql' | 'admin', listening: Listening | undefined, tls: unknown): Record<string, Address> {
+function addressOf(
+  name: 'http' | 'grpc' | 'sql' | 'admin',
+  listening: Listening | undefined,
+  tls: unknown,
+): Record<string, Address> {
   return listening === undefined ? {} : { [name]: { ...listening.address(), tls: tls !== undefined } };
 }

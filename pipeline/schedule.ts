@@ -14,7 +14,9 @@ export interface Job {
 export function createSchedule(jobs: readonly Job[], logger: Logger): Component {
   for (const job of jobs) {
     if (job.cron !== '' && !validate(job.cron)) {
-      throw new ConfigError(`cannot schedule ${job.name}: "${job.cron}" is not a cron expression of five fields`);
+      throw new ConfigError(
+        `cannot schedule ${job.name}: "${job.cron}" is not a cron expression of five fields`,
+      );
     }
   }
   let tasks: ReturnType<typeof cronSchedule>[] = [];

@@ -26,7 +26,11 @@ export interface Status {
 export type Readers = Readonly<Record<TopicName, readonly string[]>>;
 
 /** Reads ends and committed offsets; also refreshes the lag metric. */
-export async function topicStatus(log: Pick<EmbeddedLog, 'topic'>, readers: Readers, metrics: Metrics): Promise<TopicStatus[]> {
+export async function topicStatus(
+  log: Pick<EmbeddedLog, 'topic'>,
+  readers: Readers,
+  metrics: Metrics,
+): Promise<TopicStatus[]> {
   const names = Object.keys(readers) as TopicName[];
   return Promise.all(
     names.map(async (name) => {
@@ -54,6 +58,7 @@ async function lagOf(topic: Topic, group: string): Promise<bigint> {
 
 async function endOf(topic: Topic): Promise<bigint> {
   let end = 0n;
-  for (let partition = 0; partition < topic.partitions; partition++) end += (await topic.bounds(partition)).end;
+  for (let partition = 0; partition < topic.partitions; partition++)
+    end += (await topic.bounds(partition)).end;
   return end;
 }

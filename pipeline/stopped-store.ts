@@ -13,17 +13,31 @@ import { openEmbeddedLog } from '../streams/embedded/open-log.ts';
  * Opens the data directory of a stopped pipeline for one command and serves its SQL interface on a free loopback port,
  * so that commands read a running and a stopped pipeline through the same door. Holds the directory's lock.
  */
-export async function serveStoppedStore(config: Config): Promise<{ readonly url: string; close(): Promise<void> }> {
+export async function serveStoppedStore(
+  config: Config,
+): Promise<{ readonly url: string; close(): Promise<void> }> {
   const storePath = join(config.data_dir, 'store');
   if (!existsSync(storePath)) {
-    throw new PermanentError('rejected', `cannot read the store: there is none in data directory ${config.data_dir} (start the pipeline first, or name another with --data-dir)`);
+    throw new PermanentError(
+      'rejected',
+      `cannot read the store: there is none in data directory ${config.data_dir} (start the pipeline first, or name another with --data-dir)`,
+    );
   }
   const metrics = createMetrics();
   const logger = createLogger({ level: 'error' });
-  const log = await openEmbeddedLog({ directory: join(config.data_dir, 'log'), config: config.log, clock: systemClock, metrics, logger });
+  const log = await openEmbeddedLog({
+    directory: join(config.data_dir, 'log'),
+    config: config.log,
+    clock: systemClock,
+    metrics,
+    logger,
+  });
   const store = await openChdbStore({ path: storePath });
   const endpoint = createSqlEndpoint({
-    config: { ...config.sql, listener: { enabled: true, host: '127.0.0.1', port: 0, dangerously_without_tls: false } },
+    config: {
+      ...config.sql,
+      listener: { enabled: true, host: '127.0.0.1', port: 0, dangerously_without_tls: false },
+    },
     tokens: [],
     storePath: store.path,
     logger,
