@@ -48,6 +48,7 @@ export function createMetrics() {
       'sink',
       'code',
     ]),
+    sinkPaused: gauge('custody_sink_paused', '1 while a sink refuses alerts until somebody acts', ['sink']),
     sinkDeadLetters: counter('custody_sink_dead_letters_total', 'Alerts a sink can never take', ['sink']),
     sqlQueries: counter('custody_sql_queries_total', 'Queries on the read-only SQL endpoint', ['outcome']),
   };

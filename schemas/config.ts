@@ -207,6 +207,7 @@ const sink = z.discriminatedUnion('type', [
     type: z.literal('webhook'),
     url: z.url(),
     secret,
+    ca_file: file.optional().describe('authorities to trust instead of the public ones'),
     allow_private_addresses: z.boolean().default(false),
     timeout_ms: z.int().min(100).max(120_000).default(20_000),
     retry: retry.prefault({}),
