@@ -1,0 +1,51 @@
+import { toUSVString } from 'node:util';
+import { eventSchema, type CustodyEvent } from '../../schemas/event.ts';
+import { InputError } from '../../runtime/errors.ts';
+import type { NormalizeContext } from '../normalize/context.ts';
+import { redactText } from '../normalize/redact.ts';
+
+/**
+ * Takes a canonical event that a tap has made. It is believed no more than other input: strict schema, the token's
+ * tenant over its own, and free text redacted again (redaction is idempotent, so a good tap changes nothing).
+ */
+export function acceptCanonicalEvent(value: unknown, context: NormalizeContext): CustodyEvent {
+  const parsed = eventSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const path = issue?.path.map(String).join('.') ?? '';
+    // zod's own messages may quote the value; the code and the path say enough.
+    throw new InputError('input_invalid', `cannot accept the event: ${issue?.code ?? 'invalid'}`, { path });
+  }
+  const event = parsed.data;
+  if (event.source.collector !== 'mcp_stdio_tap') {
+    throw new InputError('input_invalid', 'cannot accept the event: only a tap may send canonical events', {
+      path: 'source.collector',
+    });
+  }
+  return redactFreeText(context.tenantPinned ? { ...event, tenant: context.tenant } : event);
+}
+
+function redactFreeText(event: CustodyEvent): CustodyEvent {
+  const { arguments: args, result, policy, attributes } = event;
+  return {
+    ...event,
+    ...(args?.summary === undefined ? {} : { arguments: { ...args, summary: redacted(args.summary) } }),
+    ...(result?.summary === undefined ? {} : { result: { ...result, summary: redacted(result.summary) } }),
+    ...(policy?.reason === undefined ? {} : { policy: { ...policy, reason: redacted(policy.reason) } }),
+    ...(attributes === undefined ? {} : { attributes: redactedAttributes(attributes) }),
+  };
+}
+
+/** A replacement may be longer than what it replaces; the field's bound still holds. */
+function redacted(text: string): string {
+  return toUSVString(redactText(text).text.slice(0, Math.max(text.length, 64)));
+}
+
+function redactedAttributes(attributes: NonNullable<CustodyEvent['attributes']>) {
+  return Object.fromEntries(
+    Object.entries(attributes).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? redacted(value) : value,
+    ]),
+  );
+}
