@@ -1,3 +1,5 @@
+import { clipText } from './clip-text.ts';
+
 /**
  * Facts that travel inside MCP messages: `_meta` of the 2026-07-28 revision, W3C trace context, and the handshake of
  * the revisions before it. Everything here is the sender's word about itself (attacker-controlled).
@@ -33,7 +35,7 @@ export function isObject(value: unknown): value is JsonObject {
 }
 
 export function text(value: unknown, maxChars = 256): string | undefined {
-  return typeof value === 'string' && value !== '' ? value.slice(0, maxChars).toWellFormed() : undefined;
+  return typeof value === 'string' && value !== '' ? clipText(value, maxChars) : undefined;
 }
 
 /** Reads what one message says about its sender and its place in a trace. */

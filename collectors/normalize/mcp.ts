@@ -1,5 +1,5 @@
 import { EVENT_SCHEMA, limits, type CustodyEvent, type FactSource } from '../../schemas/event.ts';
-import { classifyAction } from './action-class.ts';
+import { clipText } from './clip-text.ts';
 import type { NormalizeContext } from './context.ts';
 import { eventId } from './event-id.ts';
 import { defined, isObject, readMeta, text, type JsonObject, type McpMeta, type Peer } from './mcp-meta.ts';
@@ -91,16 +91,9 @@ export function normalizeMcpMessage(
           name: toolName,
           call_id: seen.callId,
           definition_digest: seen.listedTool?.digest,
-          action:
-            toolName === undefined
-              ? undefined
-              : classifyAction(toolName, { annotations: seen.listedTool?.annotations }),
         })
       : undefined,
-    tool_definitions:
-      listing === undefined
-        ? undefined
-        : Object.fromEntries(listing.map((tool) => [text(tool.name) ?? 'unnamed', tool.digest])),
+    tool_definitions: definitionDigests(listing),
     mcp: defined({
       method,
       request_id: requestId(message['id']),
@@ -112,7 +105,7 @@ export function normalizeMcpMessage(
     arguments: sent?.payload,
     result: got === undefined ? undefined : { ...got.payload, ...outcomeOf(message) },
     destinations:
-      isCall && sent !== undefined && sent.destinations.length > 0 ? sent.destinations : undefined,
+      isCall && sent !== undefined && sent.destinations.length > 0 ? [...sent.destinations] : undefined,
     pii: Object.keys(redactions).length === 0 ? undefined : { redactions },
     attributes: { ...seen.attributes, ...targetOf(method, params), 'mcp.wire_bytes': seen.wireBytes },
   }) as CustodyEvent;
@@ -123,6 +116,7 @@ export function normalizeTapEvent(
   what: Pick<CustodyEvent, 'kind' | 'attributes' | 'arguments' | 'result'> & {
     readonly name: string;
     readonly transition?: 'start' | 'end';
+    readonly toolDefinitions?: readonly ListedTool[];
     readonly redactions?: Readonly<Record<string, number>>;
   },
   seen: Pick<McpObservation, 'timeUnixNano' | 'sequence' | 'peers'> & { readonly direction?: Direction },
@@ -136,6 +130,7 @@ export function normalizeTapEvent(
     source: source(what.name, seen, {}),
     session:
       what.transition === undefined ? common.session : { ...common.session, transition: what.transition },
+    tool_definitions: definitionDigests(what.toolDefinitions),
     mcp: defined({
       protocol_version: seen.peers.protocolVersion,
       transport: 'stdio' as const,
@@ -148,7 +143,14 @@ export function normalizeTapEvent(
         ? undefined
         : { redactions: what.redactions },
     attributes: what.attributes,
-  }) as CustodyEvent;
+  });
+}
+
+/** `fromEntries` defines own members, so that a tool named `__proto__` is a name like any other. */
+function definitionDigests(tools: readonly ListedTool[] | undefined): Record<string, string> | undefined {
+  return tools === undefined
+    ? undefined
+    : Object.fromEntries(tools.map((tool) => [text(tool.name) ?? 'unnamed', tool.digest]));
 }
 
 /** What came of a request according to its answer; both faces of failure, JSON-RPC error and `isError`, count. */
@@ -262,9 +264,7 @@ function describe(value: unknown, wireBytes: number | undefined, context: Normal
 function targetOf(method: string | undefined, params: JsonObject): Record<string, string> {
   const target = (key: string, value: unknown) => {
     const plain = text(value, limits.attributeValueChars);
-    return plain === undefined
-      ? {}
-      : { [key]: redactText(plain).text.slice(0, limits.attributeValueChars).toWellFormed() };
+    return plain === undefined ? {} : { [key]: clipText(redactText(plain).text, limits.attributeValueChars) };
   };
   switch (method) {
     case 'resources/read':
