@@ -36,6 +36,10 @@ export interface Environment {
 const FILE_NAME = 'log.mdb';
 const TABLES_MAX = 256;
 const PAGE_HEADERS = 2;
+const PAGE_BYTES = new Set([4096, 8192, 16_384, 32_768, 65_536]);
+const MAGIC = 0xbeefc0de;
+const MAGIC_AT = 24;
+const PAGE_SIZE_AT = 48;
 
 interface Stats {
   readonly pageSize: number;
@@ -58,6 +62,7 @@ export async function openEnvironment(directory: string, mapBytes: number): Prom
     throw new TransientError('disk_full', `cannot open ${path}: only ${free} bytes free on the device`);
   }
   const created = (await stat(path).catch(() => undefined)) === undefined;
+  if (!created) await refuseForeignFile(path);
   const root = openRoot(path, mapBytes);
   const tables: Table[] = [];
   try {
@@ -128,6 +133,32 @@ function openRoot(path: string, mapBytes: number): RootDatabase<Buffer, Buffer> 
       });
     }
     throw storageError(`open ${path}`, cause);
+  }
+}
+
+/**
+ * The engine crashes the process on a file that is not its own: checks the two header pages first. Each holds, after
+ * 24 bytes of page header, the magic number (4), and page 0 tells the page size 24 bytes further on.
+ */
+async function refuseForeignFile(path: string): Promise<void> {
+  const handle = await openFile(path, 'r');
+  try {
+    const { size } = await handle.stat();
+    // What a kill during creation may leave; the engine makes a new log of it.
+    if (size === 0) return;
+    const readUInt32 = async (at: number) => {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, at);
+      return bytesRead === 4 ? buffer.readUInt32LE() : 0;
+    };
+    const pageBytes = await readUInt32(PAGE_SIZE_AT);
+    const known =
+      PAGE_BYTES.has(pageBytes) &&
+      size >= PAGE_HEADERS * pageBytes &&
+      (await readUInt32(MAGIC_AT)) === MAGIC &&
+      (await readUInt32(pageBytes + MAGIC_AT)) === MAGIC;
+    if (!known) throw new IntegrityError(`cannot open ${path}: it is not a readable log file`);
+  } finally {
+    await handle.close();
   }
 }
 

@@ -50,7 +50,6 @@ export async function retainRecords(
       const until = chunkEnd < limit ? chunkEnd : limit;
       await writer.submit({
         bytes: 0,
-        frees: true,
         stage: (changes) => log.stageRemoval(changes, until),
         committed: () => log.committed(),
         reverted: () => log.reverted(),

@@ -4,10 +4,8 @@ import { commitError } from './storage-error.ts';
 
 /** A change waiting for the next transaction. The callbacks run in submission order. */
 export interface WriteJob {
-  /** Memory held until the job is settled. */
+  /** Memory held until the job is settled; 0 for a job that needs no room and is taken beyond every bound. */
   readonly bytes: number;
-  /** Frees space: allowed beyond the byte bounds. */
-  readonly frees?: boolean;
   /** Adds its changes to the transaction; called once. */
   stage(changes: Change[]): void;
   /** After the transaction is on disk. */
@@ -84,7 +82,7 @@ export function createWriter(environment: Environment, limits: WriterLimits): Wr
     return taken.filter((waiting) => {
       const { job } = waiting;
       const neededBytes = 2 * job.bytes;
-      if (job.frees === true || job.bytes === 0 || neededBytes <= room) {
+      if (job.bytes === 0 || neededBytes <= room) {
         room -= neededBytes;
         return true;
       }
@@ -116,6 +114,7 @@ export function createWriter(environment: Environment, limits: WriterLimits): Wr
       for (const waiting of jobs) settle(waiting, error);
       return;
     }
+    // Without this a reader could still look at the snapshot before this commit and miss its records.
     environment.refresh();
     for (const part of parts) part.committed?.();
     for (const waiting of jobs) settle(waiting);
