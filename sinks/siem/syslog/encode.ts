@@ -27,7 +27,6 @@ export interface SyslogFormat {
  */
 export function encodeSyslog(alert: Alert, format: SyslogFormat): string {
   const priority = format.facility * 8 + severities[alert.severity];
-  const timestamp = new Date(Number(BigInt(alert.time_unix_nano) / 1_000_000n)).toISOString();
   const hostname = printable(format.hostname, HOSTNAME_MAX_CHARS);
   const data = [
     `finding@${format.enterpriseNumber}`,
@@ -36,7 +35,7 @@ export function encodeSyslog(alert: Alert, format: SyslogFormat): string {
       ? [`finding="${findingUid(alert)}"`, `tenant="${escapeWithin(alert.tenant, paramChar, 80)}"`]
       : []),
   ].join(' ');
-  const head = `<${priority}>1 ${timestamp} ${hostname} custody - ${printable(alert.detector.id, 32)} [${data}] `;
+  const head = `<${priority}>1 ${timestamp(alert)} ${hostname} custody - ${printable(alert.detector.id, 32)} [${data}] `;
   return head + encodeCef(alert, format.messageMaxBytes - Buffer.byteLength(head));
 }
 
@@ -44,6 +43,14 @@ export function encodeSyslog(alert: Alert, format: SyslogFormat): string {
 export function frameSyslog(message: string, framing: 'octet' | 'lf'): Buffer {
   if (framing === 'lf') return Buffer.from(`${message}\n`);
   return Buffer.from(`${Buffer.byteLength(message)} ${message}`);
+}
+
+const YEAR_2100_MS = 4_102_444_800_000;
+
+/** rsyslog refuses later years and then takes the whole header for text: no time at all is better, CEF has `rt`. */
+function timestamp(alert: Alert): string {
+  const timeMs = Number(BigInt(alert.time_unix_nano) / 1_000_000n);
+  return timeMs < YEAR_2100_MS ? new Date(timeMs).toISOString() : '-';
 }
 
 /** RFC 5424 PRINTUSASCII: everything else becomes `_`; never empty. */

@@ -54,6 +54,7 @@ describe('CEF encoder', () => {
       fc.property(hostileAlert, fc.constantFrom(270, 400, 1000, 2048, 8192, 65_536), (alert, maxBytes) => {
         const message = encodeCef(alert, maxBytes);
         expect(Buffer.byteLength(message)).toBeLessThanOrEqual(maxBytes);
+        // eslint-disable-next-line no-control-regex -- control characters are what must not be there
         expect(message).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202e\ufeff]/);
         const { extension } = parseCef(message);
         expect(extension.get('externalId')).toBe(alert.alert_id);

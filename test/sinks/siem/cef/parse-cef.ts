@@ -59,11 +59,14 @@ function unescape(value: string): string {
 
 /** The text a reader sees for a value: control characters other than line ends are shown as `\uXXXX`. */
 export function shown(text: string, lineEnds: 'kept' | 'shown' = 'kept'): string {
-  return Buffer.from(text)
-    .toString()
-    .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (char) =>
-      lineEnds === 'kept' && (char === '\n' || char === '\r')
-        ? char
-        : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    );
+  return (
+    Buffer.from(text)
+      .toString()
+      // eslint-disable-next-line no-control-regex -- control characters are what is shown
+      .replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (char) =>
+        lineEnds === 'kept' && (char === '\n' || char === '\r')
+          ? char
+          : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      )
+  );
 }

@@ -13,7 +13,7 @@ const format = {
 
 /** RFC 5424 §6: HEADER with its length limits, one SD-ELEMENT whose values escape `"`, `\`, `]`, then the message. */
 const rfc5424 =
-  /^<(\d{1,3})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([!-~]{1,255}) ([!-~]{1,48}) ([!-~]{1,128}) ([!-~]{1,32}) \[([!-<>-\\^-~]{1,32})((?: [a-z]+="(?:[^"\\\]]|\\["\\\]])*")+)\] (CEF:0\|.*)$/su;
+  /^<(\d{1,3})>1 (-|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([!-~]{1,255}) ([!-~]{1,48}) ([!-~]{1,128}) ([!-~]{1,32}) \[([!-<>-\\^-~]{1,32})((?: [a-z]+="(?:[^"\\\]]|\\["\\\]])*")+)\] (CEF:0\|.*)$/su;
 
 describe('syslog encoder', () => {
   it('writes the header, the structured data and the CEF message', () => {
@@ -56,6 +56,12 @@ describe('syslog encoder', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it('leaves out a time receivers refuse, and keeps it in CEF', () => {
+    const message = encodeSyslog(sampleAlert(1, { time_unix_nano: '4102444800000000000' }), format);
+    expect(rfc5424.exec(message)?.[2]).toBe('-');
+    expect(parseCef(rfc5424.exec(message)?.[9] ?? '').extension.get('rt')).toBe('4102444800000');
   });
 
   it('escapes structured data values', () => {
