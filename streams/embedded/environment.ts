@@ -120,7 +120,8 @@ function openRoot(path: string, mapBytes: number): RootDatabase<Buffer, Buffer> 
       encoding: 'binary',
       mapSize: mapBytes,
       maxDbs: TABLES_MAX,
-      // With the default (true) a write resolves when it is visible, before it is on disk.
+      // With the default (true) the header is switched before the pages it points to are flushed, and recovery
+      // then depends on whether the machine was restarted. With false, nothing points at an unflushed page.
       overlappingSync: false,
       // With the default (true) the engine keeps a promise of its own whose rejection nobody can handle.
       eventTurnBatching: false,
