@@ -1,4 +1,5 @@
 import { EVENT_SCHEMA, limits, type CustodyEvent, type FactSource } from '../../schemas/event.ts';
+import { classifyAction } from './action-class.ts';
 import { clipText } from './clip-text.ts';
 import type { NormalizeContext } from './context.ts';
 import { eventId } from './event-id.ts';
@@ -91,6 +92,10 @@ export function normalizeMcpMessage(
           name: toolName,
           call_id: seen.callId,
           definition_digest: seen.listedTool?.digest,
+          action:
+            toolName === undefined
+              ? undefined
+              : classifyAction(toolName, { annotations: seen.listedTool?.annotations }),
         })
       : undefined,
     tool_definitions: definitionDigests(listing),
@@ -252,11 +257,12 @@ function sessionOf(tap: McpTap, meta: McpMeta): NonNullable<CustodyEvent['sessio
 function describe(value: unknown, wireBytes: number | undefined, context: NormalizeContext) {
   if (value === undefined) return undefined;
   const size = defined({ wireBytes, sizeSource: 'payload' as const });
+  const exact = wireBytes === undefined ? {} : { size_bytes: wireBytes, size_source: 'payload' as const };
   try {
-    return describePayload(value, { ...size, digestKey: context.digestKey });
+    const found = describePayload(value, { ...size, digestKey: context.digestKey });
+    return { ...found, payload: { ...found.payload, ...exact } };
   } catch {
-    const payload = wireBytes === undefined ? {} : { size_bytes: wireBytes, size_source: 'payload' as const };
-    return { payload, redactions: {}, destinations: [] as string[] };
+    return { payload: exact, redactions: {}, destinations: [] as string[] };
   }
 }
 

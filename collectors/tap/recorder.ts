@@ -181,21 +181,25 @@ function createJournal(
     lost = { ...lost, count: lost.count + count, reason };
   };
 
+  const isKept = (line: Uint8Array) => {
+    const isWritten = spool.append([line], { useReserve: true }).lost === 0;
+    if (!isWritten) note(lost.reason, 1);
+    return isWritten;
+  };
+
   const flush = (isLast: boolean) => {
     clearTimeout(timer);
     timer = undefined;
     const batch = lines;
-    const before = lost.count;
     lines = [];
     bytes = 0;
-    const closing = before > 0 ? [gap('ended')] : [];
-    const outcome = spool.append([...batch, ...closing]);
-    if (outcome.lost === 0) lost = { count: 0, reason: '', isMarked: false };
-    else note(outcome.reason ?? 'disk_error', outcome.lost - closing.length);
-    if (outcome.lost > 0 && (isLast || !lost.isMarked)) {
+    const outcome = spool.append(batch);
+    if (outcome.lost > 0) note(outcome.reason ?? 'disk_error', outcome.lost);
+    if (lost.count > 0 && (outcome.lost === 0 || isLast)) {
+      if (isKept(gap('ended'))) lost = { count: 0, reason: '', isMarked: false };
+    } else if (lost.count > 0 && !lost.isMarked) {
       // Said at once, from space kept for it, so that even a kill -9 right now leaves no silent gap.
-      const marked = spool.append([gap(isLast ? 'ended' : 'begun')], { useReserve: true });
-      lost.isMarked = marked.lost === 0;
+      lost.isMarked = isKept(gap('begun'));
     }
     written();
   };

@@ -134,7 +134,7 @@ export function openSpool(options: SpoolOptions): Spool {
       const isSent = segment < sent.segment || (segment === sent.segment && sent.offset >= size);
       if (!isSent) return;
       if (writer?.segment === segment && size < options.segmentMaxBytes / 2) return;
-      moveTo({ segment: segment + 1, offset: 0 });
+      if (segment === sent.segment) moveTo({ segment: segment + 1, offset: 0 });
       remove(segment);
     }
   };
