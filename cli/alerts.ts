@@ -69,7 +69,7 @@ export function alertsCommand(_setExitCode: SetExitCode): Command {
 async function fetchAlerts(sql: SqlAccess, after: string, limit: number): Promise<AlertRow[]> {
   const statement = `
     SELECT toString(toUnixTimestamp64Milli(append_time)) AS append_ms,
-           concat(leftPad(append_ms, 16, '0'), '/', leftPad(toString(koffset), 20, '0')) AS position,
+           concat(leftPad(append_ms, 16, '0'), '/', log, '/', leftPad(toString(seq), 20, '0')) AS position,
            event_time AS alert_time, severity, detector_id, title, reason, alert_id
     FROM custody.alerts WHERE position > {after:String} ORDER BY position DESC LIMIT {limit:UInt32} FORMAT JSONEachRow`;
   const response = await sql.query(statement, { parameters: { after, limit: String(limit) } });

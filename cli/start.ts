@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { startPipeline } from '../pipeline/assemble.ts';
-import type { Address } from '../pipeline/run-file.ts';
+import type { Address, Addresses } from '../pipeline/run-file.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
@@ -44,10 +44,7 @@ export function startCommand(_setExitCode: SetExitCode): Command {
     });
 }
 
-function greeting(
-  addresses: Readonly<Partial<Record<'http' | 'grpc' | 'sql' | 'admin', Address>>>,
-  dataDir: string,
-): string {
+function greeting(addresses: Addresses, dataDir: string): string {
   const line = (label: string, address: Address | undefined, path: string) =>
     address === undefined
       ? []

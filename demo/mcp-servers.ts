@@ -97,7 +97,7 @@ export async function playMcpServers(options: McpOptions): Promise<McpPlay> {
         await client.callTool({ name: 'read_text_file', arguments: { path: join(files, 'note-0.txt') } });
       await client.close();
       return {
-        detector: 'call-loop',
+        detector: 'loop',
         session: 'attack-loop',
         story: 'the same call with the same arguments eight times (real server, through the tap)',
       };

@@ -30,7 +30,7 @@ const alerts = new Map<string, AlertRow>();
 async function printNewAlerts(): Promise<void> {
   const rows = await queryRows<AlertRow>(
     pipeline,
-    'SELECT alert_id, detector_id, severity, session_key, title, reason FROM custody.alerts ORDER BY koffset',
+    'SELECT alert_id, detector_id, severity, session_key, title, reason FROM custody.alerts ORDER BY append_time, log, seq',
   );
   for (const row of rows) {
     if (alerts.has(row.alert_id)) continue;

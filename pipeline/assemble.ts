@@ -11,7 +11,7 @@ import { loadDigestKey } from '../runtime/digest-key.ts';
 import type { IntegrityError } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createMetrics } from '../runtime/metrics.ts';
-import type { Config } from '../schemas/config.ts';
+import type { Config, ListenerConfig } from '../schemas/config.ts';
 import { createDelivery } from '../sinks/delivery.ts';
 import { createSink } from '../sinks/siem/create-sink.ts';
 import { openChdbStore } from '../sinks/store/chdb-store.ts';
@@ -21,7 +21,7 @@ import { openEmbeddedLog } from '../streams/embedded/open-log.ts';
 import { createAdminHttp } from './admin-http.ts';
 import { createAlarms } from './alarms.ts';
 import { createDetectStage } from './detect-stage.ts';
-import { removeRunFile, writeRunFile, type Address } from './run-file.ts';
+import { removeRunFile, writeRunFile, type Address, type Addresses } from './run-file.ts';
 import { createSchedule } from './schedule.ts';
 import { topicStatus, type Readers, type Status } from './status.ts';
 
@@ -170,8 +170,12 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     );
     const http = listenerOf(config.ingest.http.enabled, () => createIngestHttp(collect));
     const grpc = listenerOf(config.ingest.grpc.enabled, () => createIngestGrpc(collect));
+    const retain = async () => {
+      const { removedCount } = await log.retain();
+      if (removedCount > 0) logger.info({ removedCount }, 'log retention');
+    };
     const schedule = createSchedule(
-      [{ name: 'log_retention', cron: '*/10 * * * *', run: () => log.retain() }],
+      [{ name: 'log_retention', cron: '*/10 * * * *', run: () => retain() }],
       logger,
     );
 
@@ -181,21 +185,18 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
       started.push(component);
     }
     ready = true;
-    const addresses = {
-      ...addressOf('http', http, config.ingest.http.tls),
-      ...addressOf('grpc', grpc, config.ingest.grpc.tls),
-      ...addressOf('sql', sql, config.sql.listener.tls),
-      ...addressOf('admin', admin, config.admin.listener.tls),
+    const addresses: Addresses = {
+      http: addressOf(http, config.ingest.http),
+      grpc: addressOf(grpc, config.ingest.grpc),
+      sql: addressOf(sql, config.sql.listener),
+      admin: addressOf(admin, config.admin.listener),
     };
     writeRunFile(dataDir, {
       pid: process.pid,
       started_at: startedAt,
       version: options.version,
       deployment,
-      ...(addresses.http === undefined ? {} : { ingest_http: addresses.http }),
-      ...(addresses.grpc === undefined ? {} : { ingest_grpc: addresses.grpc }),
-      ...(addresses.sql === undefined ? {} : { sql: addresses.sql }),
-      ...(addresses.admin === undefined ? {} : { admin: addresses.admin }),
+      ...addresses,
     });
     return {
       addresses,
@@ -224,10 +225,6 @@ function listenerOf(enabled: boolean, create: () => Listening): Listening | unde
   return enabled ? create() : undefined;
 }
 
-function addressOf(
-  name: 'http' | 'grpc' | 'sql' | 'admin',
-  listening: Listening | undefined,
-  tls: unknown,
-): Record<string, Address> {
-  return listening === undefined ? {} : { [name]: { ...listening.address(), tls: tls !== undefined } };
+function addressOf(listening: Listening | undefined, listener: ListenerConfig): Address | undefined {
+  return listening === undefined ? undefined : { ...listening.address(), tls: listener.tls !== undefined };
 }

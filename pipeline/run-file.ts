@@ -13,8 +13,8 @@ const runFileSchema = z.strictObject({
   started_at: z.iso.datetime(),
   version: z.string(),
   deployment: z.string(),
-  ingest_http: address.optional(),
-  ingest_grpc: address.optional(),
+  http: address.optional(),
+  grpc: address.optional(),
   sql: address.optional(),
   admin: address.optional(),
 });
@@ -22,9 +22,14 @@ const runFileSchema = z.strictObject({
 export type RunFile = z.infer<typeof runFileSchema>;
 export type Address = z.infer<typeof address>;
 
+type ListenerName = 'http' | 'grpc' | 'sql' | 'admin';
+
+/** Where the listeners of a process are; `undefined` when disabled. */
+export type Addresses = Readonly<Record<ListenerName, Address | undefined>>;
+
 const pathOf = (dataDir: string) => join(dataDir, 'run.json');
 
-export function writeRunFile(dataDir: string, content: RunFile): void {
+export function writeRunFile(dataDir: string, content: Omit<RunFile, ListenerName> & Addresses): void {
   const path = pathOf(dataDir);
   writeFileSync(`${path}.new`, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });
   renameSync(`${path}.new`, path);
