@@ -2,6 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { HttpRefusal, type HttpAnswer } from './http-answer.ts';
 
+const DRAIN_REQUESTS = 4;
+const DRAIN_MIN_BYTES = 8 * 1024 * 1024;
+
 export type ContentEncoding = 'identity' | 'gzip' | 'deflate';
 
 /** The media type without parameters, lower case; empty if the sender named none. */
@@ -55,9 +58,10 @@ export function send(response: ServerResponse, answer: HttpAnswer, close: boolea
 
 /**
  * After an early refusal the rest of the body is read and thrown away, so that the sender gets to see the answer; a
- * sender that goes on beyond `maxBytes` is cut off.
+ * sender that goes on far beyond what a request may hold is cut off.
  */
-export function drain(request: IncomingMessage, maxBytes: number): void {
+export function drain(request: IncomingMessage, requestMaxBytes: number): void {
+  const maxBytes = Math.max(DRAIN_MIN_BYTES, DRAIN_REQUESTS * requestMaxBytes);
   let size = 0;
   request.on('data', (chunk: Buffer) => {
     size += chunk.length;

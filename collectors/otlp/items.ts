@@ -3,6 +3,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import { normalizeOrFault, type IntakeItem } from '../intake.ts';
 import type { NormalizeContext } from '../normalize/context.ts';
 import { normalizeLog } from '../normalize/log.ts';
+import { redactValue } from '../normalize/redact.ts';
 import { normalizeSpan } from '../normalize/span.ts';
 import { decodeLogs } from './decode-logs.ts';
 import { decodeTraces } from './decode-traces.ts';
@@ -85,19 +86,42 @@ function faultItem(
 }
 
 /**
- * A record as JSON text with each attribute's name next to its value, as redaction needs it: the reason why no text
- * is taken from protobuf bytes or from OTLP JSON as it stands. The resource is left out.
+ * A record as redacted JSON text. Attributes become plain members first, so that redaction sees each name next to its
+ * value: the reason why no text is taken from protobuf bytes or from OTLP JSON as it stands. Without the resource.
  */
-function readable(value: object | undefined): string | undefined {
-  if (value === undefined) return undefined;
-  return JSON.stringify({ ...value, resource: undefined }, (_key, part: unknown) => {
-    if (part instanceof Map) return Object.fromEntries(part) as unknown;
-    if (Array.isArray(part) && part.every(isKeyValue)) {
-      return Object.fromEntries(part.map(({ key, value: content }) => [key, content]));
-    }
-    if (part instanceof Uint8Array) return Buffer.from(part).toString('base64');
-    return typeof part === 'bigint' ? String(part) : part;
-  });
+function readable(record: object | undefined): string | undefined {
+  if (record === undefined) return undefined;
+  const plain = JSON.stringify({ ...record, resource: undefined }, (_key, part: unknown) => plainPart(part));
+  return JSON.stringify(redactValue(JSON.parse(plain) as unknown).value);
+}
+
+/** One step of `JSON.stringify`, which goes on into what this returns. */
+function plainPart(part: unknown): unknown {
+  if (typeof part === 'bigint') return String(part);
+  if (typeof part !== 'object' || part === null) return part;
+  if (part instanceof Map) return Object.fromEntries(part) as unknown;
+  if (part instanceof Uint8Array) return Buffer.from(part).toString('base64');
+  if (Array.isArray(part)) {
+    return part.length > 0 && part.every(isKeyValue)
+      ? Object.fromEntries(part.map(({ key, value }) => [key, jsonAnyValue(value)]))
+      : part;
+  }
+  return jsonAnyValue(part);
+}
+
+/** The content of an OTLP JSON AnyValue, which is the only member of its object. */
+function jsonAnyValue(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const [member, ...others] = Object.entries(value) as [string, unknown][];
+  if (
+    member === undefined ||
+    others.length > 0 ||
+    !/^(?:string|bool|int|double|bytes|array|kvlist)Value$/.test(member[0])
+  ) {
+    return value;
+  }
+  const content = member[1];
+  return typeof content === 'object' && content !== null && 'values' in content ? content.values : content;
 }
 
 function isKeyValue(value: unknown): value is { readonly key: string; readonly value: unknown } {
