@@ -6,34 +6,51 @@ import type { CustodyEvent } from '../schemas/event.ts';
  * randomness and no file: the same events give the same alerts with the same ids, live, in replay and in a test
  * (promise P5). It may change the state it is handed; it keeps nothing else.
  *
- * State is plain data (objects, arrays, Map, Set, numbers, strings, bigint) so that the engine can snapshot it, and
- * it is bounded by the detector: a hostile sender must not be able to grow it without end.
+ * State is plain data (objects, arrays, typed arrays, Map, Set, numbers, strings, bigint) so that the engine can
+ * snapshot it, and it is bounded by the detector: a hostile sender must not be able to grow it without end.
  */
-export interface Detector<TenantState = unknown, SessionState = unknown> {
+export interface Detector<Tenant = unknown, Session = unknown, Shared = unknown> {
   /** kebab-case, stable: part of alert ids. */
   readonly id: string;
-  /** Raised when the same events would give other alerts. */
+  /** Raised when the same events would give other alerts, or when the state changes shape. */
   readonly version: number;
-  newTenantState(): TenantState;
-  newSessionState(): SessionState;
-  /** Called once per event that counts (observations of one call by several vantage points are merged before). */
-  step(event: DetectEvent, tenant: TenantState, session: SessionState, raise: Raise): void;
+  newTenantState(tenant: string): Tenant;
+  newSessionState(): Session;
+  /** Knowledge across tenants: hashed items only, nothing that could show one tenant to another. */
+  newSharedState?(): Shared;
+  /** Called for each event that says something new (repeated deliveries never get here). */
+  step(event: DetectEvent, state: DetectorState<Tenant, Session, Shared>, raise: Raise): void;
   /**
-   * The session has raised an alert (of any detector): take back what it taught, so that attackers cannot teach us
-   * their ways. After it, `step` is called with `event.quarantined` and must not learn.
+   * The session has raised an alert of severity medium or more (of any detector): take back what it taught, so that
+   * attackers cannot teach us their ways. After it, `step` is called with `event.quarantined` and must not learn.
    */
-  quarantine?(tenant: TenantState, session: SessionState): void;
+  quarantine?(state: DetectorState<Tenant, Session, Shared>): void;
   /** The session ended: explicitly, idle in stream time, or evicted. Its state is dropped afterwards. */
-  closeSession?(tenant: TenantState, session: SessionState, quarantined: boolean): void;
+  closeSession?(state: DetectorState<Tenant, Session, Shared>, quarantined: boolean): void;
+  /** Whether the detector still learns what is normal for this tenant, and from how much. */
+  status?(tenant: Tenant): { readonly learning: boolean; readonly seen: number };
 }
 
-/** What the engine tells a detector about one event. */
+export interface DetectorState<Tenant, Session, Shared> {
+  readonly tenant: Tenant;
+  readonly session: Session;
+  readonly shared: Shared;
+}
+
+/** What the engine tells a detector about one event. Valid during the call of `step` only. */
 export interface DetectEvent {
   readonly event: CustodyEvent;
-  /** Event time clamped to the log's append time, in ms: a sender's clock of 1970 or 2200 cannot move windows. */
+  /** Event time clamped to the log's append time (`event-time.ts`): a sender's clock cannot move windows. */
   readonly timeMs: number;
-  /** Policy decision for this call: its own, else the one of a policy event for the same call in the same trace. */
-  readonly decision: 'allow' | 'deny' | 'other' | 'none';
+  /**
+   * The tool call this event is about, merged from what every vantage point has said so far; undefined for events
+   * about no call. An `api_call` behind a tool is about the tool's call.
+   */
+  readonly call: CallFacts | undefined;
+  /** What this event adds to what was known. */
+  readonly fresh: Fresh;
+  /** Policy decision for this call: its own, else the one of a policy event for the same call. */
+  readonly decision: Decision;
   /** Change ticket of this call or of its policy event. */
   readonly ticket: string | undefined;
   /** The session is under an alert: detect, but do not learn. */
@@ -41,6 +58,41 @@ export interface DetectEvent {
   /** Earlier events of the same session, newest last, bounded: for evidence. */
   readonly recent: readonly RecentEvent[];
 }
+
+/** `other`: redacted, asked or warned; `none`: nobody told us. */
+export type Decision = 'allow' | 'deny' | 'other' | 'none';
+
+export interface Fresh {
+  /** First observation of the call: count it now. */
+  readonly call: boolean;
+  readonly argumentsSize: boolean;
+  readonly resultSize: boolean;
+  /** First word on how the call ended. */
+  readonly outcome: boolean;
+  readonly destinations: readonly string[];
+}
+
+/** One call as known so far. */
+export interface CallFacts {
+  /** Position in its session, from 0. */
+  readonly index: number;
+  /** First observation. */
+  readonly eventId: string;
+  readonly timeMs: number;
+  readonly tool: string;
+  readonly toolKey: string;
+  readonly action: ActionClass;
+  readonly continuation: boolean;
+  readonly argumentsDigest: string | undefined;
+  readonly argumentsBytes: number | undefined;
+  readonly resultDigest: string | undefined;
+  readonly resultBytes: number | undefined;
+  readonly category: ResultCategory | undefined;
+  readonly destinations: readonly string[];
+}
+
+export type ActionClass = NonNullable<NonNullable<CustodyEvent['tool']>['action']>;
+export type ResultCategory = NonNullable<NonNullable<CustodyEvent['result']>['category']>;
 
 export interface RecentEvent {
   readonly eventId: string;
@@ -60,7 +112,7 @@ export interface Finding {
   readonly observed: string;
   readonly normal: string;
   readonly distance: string;
-  /** What the alert is about; repeated findings with one key within `repeatAfterMs` raise one alert. */
+  /** What the alert is about; the same key again in the session within the repeat window raises nothing. */
   readonly dedupKey: string;
   /** Ids of earlier events that prove it, oldest first; the engine appends the triggering event. */
   readonly evidence?: readonly string[];
@@ -73,4 +125,9 @@ export function toolKeyOf(event: CustodyEvent): string | undefined {
   if (tool === undefined) return undefined;
   const server = event.server?.name;
   return server === undefined ? tool : `${server}/${tool}`;
+}
+
+/** The call changes something, runs something or sends something out. */
+export function isConsequential(action: ActionClass): boolean {
+  return action === 'write' || action === 'execute' || action === 'egress';
 }

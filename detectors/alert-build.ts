@@ -1,0 +1,74 @@
+import { hash } from 'node:crypto';
+import { ALERT_SCHEMA, type Alert } from '../schemas/alert.ts';
+import type { DetectEvent, Detector, Finding } from './detector.ts';
+import { cutText } from './wording.ts';
+
+const maxEvidence = 32;
+
+/**
+ * The alert of a finding. Its id is a version-8 UUID over detector id and version, tenant, dedup key and triggering
+ * event, so a replay or a re-delivered event gives the same id.
+ */
+export function buildAlert(
+  detector: Detector,
+  finding: Finding,
+  detected: DetectEvent,
+  sessionKey: string,
+): Alert {
+  const { event, timeMs, call } = detected;
+  const dedupKey =
+    finding.dedupKey.length <= 512 ? finding.dedupKey : hash('sha256', finding.dedupKey, 'hex');
+  const toolName = event.tool?.name ?? call?.tool;
+  const destinations = call?.destinations ?? event.destinations;
+  const decision =
+    event.policy?.decision ??
+    (detected.decision === 'none' || detected.decision === 'other' ? undefined : detected.decision);
+  const eventMs = Number(event.time_unix_nano.slice(0, -6));
+  return {
+    schema: ALERT_SCHEMA,
+    alert_id: alertId(detector, event.tenant, dedupKey, event.event_id),
+    detector: { id: detector.id, version: detector.version },
+    time_unix_nano: eventMs === timeMs ? event.time_unix_nano : `${timeMs}000000`,
+    tenant: event.tenant,
+    title: text(finding.title),
+    severity: finding.severity,
+    score: Math.min(1, Math.max(0, finding.score)),
+    reason: text(finding.reason),
+    observed: text(finding.observed),
+    normal: text(finding.normal),
+    distance: text(finding.distance),
+    dedup_key: dedupKey,
+    evidence: evidenceOf(finding, event.event_id),
+    session_key: sessionKey,
+    ...(event.trace?.trace_id === undefined ? {} : { trace_id: event.trace.trace_id }),
+    ...(event.actor?.id === undefined ? {} : { actor_id: event.actor.id }),
+    ...(event.actor?.user_id === undefined ? {} : { user_id: event.actor.user_id }),
+    ...(event.server?.name === undefined ? {} : { server_name: event.server.name }),
+    ...(toolName === undefined || toolName === '' ? {} : { tool_name: toolName }),
+    ...(decision === undefined ? {} : { policy_decision: decision }),
+    ...(destinations === undefined || destinations.length === 0
+      ? {}
+      : { destinations: destinations.slice(0, 32) }),
+    references: finding.references,
+  };
+}
+
+function evidenceOf(finding: Finding, trigger: string): string[] {
+  const earlier = new Set(finding.evidence);
+  earlier.delete(trigger);
+  return [...[...earlier].slice(1 - maxEvidence), trigger];
+}
+
+function text(value: string): string {
+  return cutText(value, 2048);
+}
+
+function alertId(detector: Detector, tenant: string, dedupKey: string, eventId: string): string {
+  const hex = hash(
+    'sha256',
+    `custody.alert/v1\n${detector.id}\n${detector.version}\n${tenant}\n${dedupKey}\n${eventId}`,
+    'hex',
+  );
+  const variant = '89ab'.charAt(parseInt(hex.charAt(16), 16) & 3);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

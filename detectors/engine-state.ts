@@ -1,0 +1,48 @@
+import type { CallRecord } from './call-merge.ts';
+import type { RecentEvent } from './detector.ts';
+import type { PolicyNote } from './policy-join.ts';
+
+/** What the engine itself keeps of one session. Everything in it is bounded by the constants beside its users. */
+export interface SessionRecord {
+  readonly tenant: string;
+  /** Unique within the tenant; changes when a better-named session turns out to be the same task. */
+  key: string;
+  /** 2 = named by the agent, 0 = inferred. */
+  rank: number;
+  /** Position of its last event among all events the engine has processed: the eviction order. */
+  lastSeq: number;
+  /** Stream time of the tenant when it was last seen. */
+  lastSeenMs: number;
+  quarantined: boolean;
+  callCount: number;
+  readonly calls: CallRecord[];
+  readonly recent: RecentEvent[];
+  readonly policies: PolicyNote[];
+  /** Event ids seen, as 52-bit integers. */
+  readonly seen: Set<number>;
+  /** Traces this session owns. */
+  readonly traces: string[];
+  /** When an alert was last raised, by detector and dedup key. */
+  readonly alerted: Map<string, number>;
+  /** One per detector, in the order of the detectors. */
+  readonly states: unknown[];
+}
+
+export interface TenantRecord {
+  readonly tenant: string;
+  eventCount: number;
+  lastSeq: number;
+  /** Position at which the tenant came to hold as many sessions as it holds: ties of the fair share. */
+  shareSeq: number;
+  /** The latest clamped event time: what idle sessions are measured against. */
+  streamMs: number;
+  readonly states: unknown[];
+}
+
+/** A tenant with what is rebuilt from its sessions. */
+export interface LiveTenant {
+  readonly record: TenantRecord;
+  /** Least recently seen first. */
+  readonly sessions: Map<string, SessionRecord>;
+  readonly traceOwners: Map<string, SessionRecord>;
+}

@@ -1,0 +1,273 @@
+import type { Alert, Severity } from '../schemas/alert.ts';
+import type { DetectConfig } from '../schemas/config.ts';
+import type { CustodyEvent } from '../schemas/event.ts';
+import { buildAlert } from './alert-build.ts';
+import { builtInDetectors } from './built-in.ts';
+import { toolKeyOf, type DetectEvent, type Detector, type Finding } from './detector.ts';
+import type { LiveTenant, SessionRecord, TenantRecord } from './engine-state.ts';
+import { clampTimeMs } from './event-time.ts';
+import { concernsDetectors, dropOldest, isNew, observeCall } from './observe.ts';
+import { keepPolicy, policyForCall, policyForEvent } from './policy-join.ts';
+import { createSessionTable } from './session-table.ts';
+import {
+  decodeState,
+  encodeState,
+  engineName,
+  sessionName,
+  sharedName,
+  tenantName,
+  type StateChange,
+} from './snapshot.ts';
+
+/** Raised when the engine's own records change shape. */
+const stateVersion = 1;
+const maxRecent = 16;
+const maxAlerted = 64;
+const defaultRepeatAfterMs = 30 * 60_000;
+
+export interface EngineOptions {
+  /** Instead of the built-in four, for tests and evaluation. */
+  readonly detectors?: readonly Detector[];
+  /** The same finding again in a session is silent for this long. */
+  readonly repeatAfterMs?: number;
+}
+
+export interface DetectRecord {
+  readonly event: CustodyEvent;
+  /** The log's append time of the record. */
+  readonly appendTimeMs: number;
+}
+
+/**
+ * Runs detectors over the events of one partition in log order. Synchronous and deterministic: the alerts are a
+ * function of the records since the log began, or since the snapshot that was restored.
+ */
+export interface Engine {
+  /** Alerts in the order of the detectors. */
+  process(record: DetectRecord): Alert[];
+  /**
+   * What changed since the last call, as named pieces for one atomic write together with the log position. If that
+   * write fails, throw the engine away and restore a new one.
+   */
+  snapshot(): StateChange[];
+  /** Puts all pieces back into a new engine. Throws SnapshotVersionError, with nothing restored. */
+  restore(entries: readonly { readonly name: string; readonly value: Uint8Array }[]): void;
+  stats(): EngineStats;
+  /** How far the detectors have learned what is normal for the tenant, by detector id. */
+  learning(tenant: string): Record<string, { readonly learning: boolean; readonly seen: number }>;
+}
+
+export type EngineStats = Record<
+  | 'tenants'
+  | 'sessions'
+  | 'learningTenants'
+  | 'quarantinedSessions'
+  | 'events'
+  | 'calls'
+  | 'mergedObservations'
+  | 'duplicateEvents'
+  | 'clampedTimes'
+  | 'evictedSessions'
+  | 'evictedTenants'
+  | 'repeatedAlerts',
+  number
+>;
+
+export function createEngine(config: DetectConfig, options: EngineOptions = {}): Engine {
+  const detectors = options.detectors ?? builtInDetectors(config);
+  const repeatAfterMs = options.repeatAfterMs ?? defaultRepeatAfterMs;
+  const version = `detect-state/${stateVersion} ${detectors.map(({ id, version: v }) => `${id}/${v}`).join(' ')}`;
+  const shared = detectors.map((detector) => detector.newSharedState?.());
+  const changedTenants = new Map<string, LiveTenant | undefined>();
+  const changedSessions = new Map<string, SessionRecord>();
+  const goneSessions = new Set<string>();
+  const counts = {
+    quarantined: 0,
+    calls: 0,
+    merged: 0,
+    duplicates: 0,
+    clamped: 0,
+    repeated: 0,
+  };
+  let seq = 0;
+
+  const table = createSessionTable({
+    sessionsMax: config.sessions_max,
+    tenantsMax: config.tenants_max,
+    sessionIdleMs: config.session_idle_ms,
+    newTenantStates: (tenant) => detectors.map((detector) => detector.newTenantState(tenant)),
+    newSessionStates: () => detectors.map((detector) => detector.newSessionState()),
+    onSessionClosed(tenant, session) {
+      detectors.forEach((detector, index) => {
+        detector.closeSession?.(stateOf(tenant, session, index), session.quarantined);
+      });
+      if (session.quarantined) counts.quarantined -= 1;
+      changedTenants.set(tenant.record.tenant, tenant);
+      forget(session);
+    },
+    onTenantDropped: (tenant) => changedTenants.set(tenant.record.tenant, undefined),
+  });
+  table.onRename(forget);
+
+  function forget(session: SessionRecord): void {
+    const identity = `${session.tenant}/${session.key}`;
+    changedSessions.delete(identity);
+    goneSessions.add(sessionName(session.tenant, session.key));
+  }
+
+  function stateOf(tenant: LiveTenant, session: SessionRecord, index: number) {
+    return { tenant: tenant.record.states[index], session: session.states[index], shared: shared[index] };
+  }
+
+  function quarantine(tenant: LiveTenant, session: SessionRecord): void {
+    session.quarantined = true;
+    counts.quarantined += 1;
+    detectors.forEach((detector, index) => detector.quarantine?.(stateOf(tenant, session, index)));
+  }
+
+  function observe(session: SessionRecord, event: CustodyEvent, timeMs: number): DetectEvent {
+    if (event.kind === 'policy') keepPolicy(session.policies, event, timeMs);
+    const { call, fresh } = observeCall(session, event, timeMs);
+    if (fresh.call) counts.calls += 1;
+    else if (call !== undefined) counts.merged += 1;
+    const policy =
+      call === undefined
+        ? policyForEvent(session.policies, event, timeMs)
+        : policyForCall(session.policies, call, timeMs);
+    return {
+      event,
+      timeMs,
+      call,
+      fresh,
+      ...policy,
+      quarantined: session.quarantined,
+      recent: session.recent,
+    };
+  }
+
+  function detect(tenant: LiveTenant, session: SessionRecord, detected: DetectEvent): Alert[] {
+    const alerts: Alert[] = [];
+    for (let index = 0; index < detectors.length; index += 1) {
+      const detector = detectors[index];
+      if (detector === undefined) continue;
+      detector.step(detected, stateOf(tenant, session, index), (finding) => {
+        if (isRepeat(session, detector.id, finding, detected.timeMs)) counts.repeated += 1;
+        else alerts.push(buildAlert(detector, finding, detected, session.key));
+      });
+    }
+    return alerts;
+  }
+
+  function isRepeat(session: SessionRecord, detectorId: string, finding: Finding, timeMs: number): boolean {
+    const key = `${detectorId}\n${finding.dedupKey}`;
+    const beforeMs = session.alerted.get(key);
+    if (beforeMs !== undefined && timeMs - beforeMs < repeatAfterMs) return true;
+    session.alerted.delete(key);
+    session.alerted.set(key, timeMs);
+    if (session.alerted.size > maxAlerted) dropOldest(session.alerted.keys(), session.alerted);
+    return false;
+  }
+
+  return {
+    process({ event, appendTimeMs }) {
+      seq += 1;
+      if (!concernsDetectors(event)) return [];
+      const timeMs = clampTimeMs(event.time_unix_nano, appendTimeMs);
+      if (timeMs !== Number(event.time_unix_nano.slice(0, -6))) counts.clamped += 1;
+      const tenant = table.touchTenant(event.tenant, seq);
+      if (timeMs > tenant.record.streamMs) tenant.record.streamMs = timeMs;
+      table.closeIdle(tenant);
+      const session = table.sessionOf(tenant, event, seq);
+      changedTenants.set(event.tenant, tenant);
+      changedSessions.set(`${session.tenant}/${session.key}`, session);
+      if (!isNew(session.seen, event.event_id)) {
+        counts.duplicates += 1;
+        return [];
+      }
+      const detected = observe(session, event, timeMs);
+      const alerts = detect(tenant, session, detected);
+      if (!session.quarantined && alerts.some(({ severity }) => quarantines[severity]))
+        quarantine(tenant, session);
+      session.recent.push({ eventId: event.event_id, toolKey: toolKeyOf(event), timeMs });
+      if (session.recent.length > maxRecent) session.recent.shift();
+      if (event.kind === 'session' && event.session?.transition === 'end') table.close(tenant, session);
+      return alerts;
+    },
+
+    snapshot() {
+      const changes: StateChange[] = [];
+      for (const session of changedSessions.values()) {
+        const name = sessionName(session.tenant, session.key);
+        goneSessions.delete(name);
+        changes.push({ name, value: encodeState(version, session) });
+      }
+      for (const name of goneSessions) changes.push({ name, value: undefined });
+      for (const [name, tenant] of changedTenants)
+        changes.push({
+          name: tenantName(name),
+          value: tenant === undefined ? undefined : encodeState(version, tenant.record),
+        });
+      if (changes.length > 0) {
+        changes.push({ name: engineName, value: encodeState(version, { seq }) });
+        detectors.forEach(({ id }, index) => {
+          if (shared[index] !== undefined)
+            changes.push({ name: sharedName(id), value: encodeState(version, shared[index]) });
+        });
+      }
+      goneSessions.clear();
+      changedSessions.clear();
+      changedTenants.clear();
+      return changes;
+    },
+
+    restore(entries) {
+      const decoded = entries.map(({ name, value }) => ({ name, state: decodeState(version, value) }));
+      const of = (prefix: string) =>
+        decoded.filter(({ name }) => name.startsWith(prefix)).map(({ state }) => state);
+      seq = (of(engineName)[0] as { seq: number } | undefined)?.seq ?? 0;
+      const sessions = of('session/') as SessionRecord[];
+      table.restore(of('tenant/') as TenantRecord[], sessions);
+      counts.quarantined = sessions.filter(({ quarantined }) => quarantined).length;
+      detectors.forEach(({ id }, index) => {
+        const state = decoded.find(({ name }) => name === sharedName(id))?.state;
+        if (state !== undefined) shared[index] = state;
+      });
+    },
+
+    stats() {
+      let learningTenants = 0;
+      for (const { record } of table.tenants())
+        if (detectors.some((detector, index) => detector.status?.(record.states[index]).learning === true))
+          learningTenants += 1;
+      return {
+        ...table.counts(),
+        learningTenants,
+        quarantinedSessions: counts.quarantined,
+        events: seq,
+        calls: counts.calls,
+        mergedObservations: counts.merged,
+        duplicateEvents: counts.duplicates,
+        clampedTimes: counts.clamped,
+        repeatedAlerts: counts.repeated,
+      };
+    },
+
+    learning(tenant) {
+      const states = table.find(tenant)?.record.states;
+      return Object.fromEntries(
+        detectors.flatMap((detector, index) => {
+          const status = states === undefined ? undefined : detector.status?.(states[index]);
+          return status === undefined ? [] : [[detector.id, status]];
+        }),
+      );
+    },
+  };
+}
+
+const quarantines: Readonly<Record<Severity, boolean>> = {
+  info: false,
+  low: false,
+  medium: true,
+  high: true,
+  critical: true,
+};

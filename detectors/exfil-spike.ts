@@ -1,0 +1,287 @@
+import type { DetectConfig } from '../schemas/config.ts';
+import {
+  isConsequential,
+  type ActionClass,
+  type CallFacts,
+  type DetectEvent,
+  type Detector,
+  type DetectorState,
+  type Raise,
+} from './detector.ts';
+import { describeDrip, describeSpike, describeVolume } from './exfil-words.ts';
+import { itemHash } from './item-hash.ts';
+import { addItem, knownToOthers, removeItem, type KnownItems } from './known-items.ts';
+import { addSize, newSizeSketch, p99Bytes, removeSize, sizeBucket, type SizeSketch } from './size-sketch.ts';
+
+/** What is normal for one tool, or for a class of tools while one is too new. */
+interface ToolSizes {
+  readonly arguments: SizeSketch;
+  readonly result: SizeSketch;
+  /** Calls with destinations, and those of them to a destination new to the tenant. */
+  sends: number;
+  firstContacts: number;
+}
+type Side = 'arguments' | 'result';
+
+interface ExfilTenant {
+  readonly tools: Map<number, ToolSizes>;
+  readonly actions: Map<ActionClass, ToolSizes>;
+  /** Destinations by hash, with the number of sessions that used them. */
+  readonly destinations: KnownItems;
+}
+
+export interface Spike {
+  readonly toolKey: string;
+  readonly side: Side;
+  readonly bytes: number;
+  readonly p99: number;
+  readonly callIndex: number;
+  readonly eventId: string;
+  readonly inbound: boolean;
+}
+
+/** What went to one destination in this session. */
+export interface Sent {
+  readonly destination: string;
+  readonly firstSeen: boolean;
+  bytes: number;
+  calls: number;
+  lastCallIndex: number;
+  readonly firstEventId: string;
+  lastEventId: string;
+}
+
+interface ExfilSession {
+  /** Sizes it taught, as tool hash, action, side and bucket. */
+  readonly taught: { tool: number; action: ActionClass; side: Side; bucket: number }[];
+  readonly contacted: Set<number>;
+  readonly spikes: Spike[];
+  readonly sent: Map<number, Sent>;
+}
+
+type State = DetectorState<ExfilTenant, ExfilSession, unknown>;
+
+const maxTools = 1024;
+const maxDestinations = 8192;
+const maxTaught = 128;
+const maxContacts = 256;
+const maxSent = 64;
+const maxSpikes = 4;
+/** A spike and the send that follows it belong together within this many calls. */
+const windowCalls = 5;
+/** A send this big can carry what was read; a smaller one counts when the tool hardly ever meets new destinations. */
+const carryingBytes = 1536;
+const rareContactShare = 0.15;
+const dripCalls = 10;
+const dripBytes = 16 * 1024;
+
+/** A size far above the tool's own baseline that goes, or is followed by a send, to a destination never seen before. */
+export function exfilSpike(config: DetectConfig['exfil']): Detector<ExfilTenant, ExfilSession> {
+  return {
+    id: 'exfil-spike',
+    version: 1,
+    newTenantState: () => ({ tools: new Map(), actions: new Map(), destinations: new Map() }),
+    newSessionState: () => ({ taught: [], contacted: new Set(), spikes: [], sent: new Map() }),
+
+    step(detected, state, raise) {
+      const { call, fresh } = detected;
+      if (call === undefined || detected.decision === 'deny') return;
+      noteSpikes(config, detected, call, state);
+      if (fresh.destinations.length > 0 || fresh.argumentsSize || fresh.resultSize)
+        judgeSends(detected, call, state, config, raise);
+      if (!detected.quarantined) learn(detected, call, state);
+    },
+
+    quarantine({ tenant, session }) {
+      for (const { tool, action, side, bucket } of session.taught) {
+        for (const sizes of [tenant.tools.get(tool), tenant.actions.get(action)])
+          if (sizes !== undefined) removeSize(sizes[side], bucket);
+      }
+      session.taught.length = 0;
+      for (const destination of session.contacted) removeItem(tenant.destinations, destination);
+      session.contacted.clear();
+    },
+
+    status(tenant) {
+      let seen = 0;
+      for (const sizes of tenant.actions.values())
+        seen = Math.max(seen, sizes.arguments.count, sizes.result.count);
+      return { learning: seen < config.learning_calls, seen };
+    },
+  };
+}
+
+function noteSpikes(
+  config: DetectConfig['exfil'],
+  { event, fresh }: DetectEvent,
+  call: CallFacts,
+  { tenant, session }: State,
+): void {
+  const sides: [Side, number | undefined][] = [
+    ['arguments', fresh.argumentsSize ? call.argumentsBytes : undefined],
+    ['result', fresh.resultSize ? call.resultBytes : undefined],
+  ];
+  for (const [side, bytes] of sides) {
+    if (bytes === undefined || bytes < config.spike_min_bytes) continue;
+    const tool = itemHash(call.toolKey);
+    const own = (match: (taught: ExfilSession['taught'][number]) => boolean) =>
+      session.taught.filter((taught) => taught.side === side && match(taught)).map(({ bucket }) => bucket);
+    const ofTool = tenant.tools.get(tool);
+    const ofAction = tenant.actions.get(call.action);
+    const p99 =
+      (ofTool &&
+        p99Bytes(
+          ofTool[side],
+          own((taught) => taught.tool === tool),
+          config.learning_calls,
+        )) ??
+      (ofAction &&
+        p99Bytes(
+          ofAction[side],
+          own((taught) => taught.action === call.action),
+          config.learning_calls,
+        ));
+    if (p99 === undefined || bytes <= config.spike_ratio * Math.max(1, p99)) continue;
+    const inbound = side === 'result' && call.action === 'egress' && call.destinations.length > 0;
+    session.spikes.push({
+      toolKey: call.toolKey,
+      side,
+      bytes,
+      p99,
+      callIndex: call.index,
+      eventId: event.event_id,
+      inbound,
+    });
+    if (session.spikes.length > maxSpikes) session.spikes.shift();
+  }
+}
+
+function judgeSends(
+  detected: DetectEvent,
+  call: CallFacts,
+  state: State,
+  config: DetectConfig['exfil'],
+  raise: Raise,
+): void {
+  if (!isConsequential(call.action) && call.action !== 'unknown') return;
+  const { tenant, session } = state;
+  const bytes = call.argumentsBytes ?? 0;
+  const fresh = new Set(detected.fresh.destinations);
+  const candidates = session.spikes.filter(({ callIndex }) => call.index - callIndex <= windowCalls);
+  for (const destination of call.destinations) {
+    const hash = itemHash(destination);
+    const firstSeen = !knownToOthers(tenant.destinations, hash, session.contacted);
+    const sent = count(session, hash, destination, firstSeen, detected, call, {
+      bytes: fresh.has(destination) || detected.fresh.argumentsSize ? bytes : 0,
+      calls: fresh.has(destination) ? 1 : 0,
+    });
+    if (firstSeen) {
+      const spike = candidates.findLast((candidate) => carries(candidate, call, tenant));
+      if (spike !== undefined) raise(describeSpike(spike, call, destination, detected.decision));
+    }
+    if (sent === undefined) continue;
+    if (sent.bytes > config.session_volume_bytes) raise(describeVolume(sent, config.session_volume_bytes));
+    else if (sent.firstSeen && sent.calls >= dripCalls && sent.bytes >= dripBytes)
+      raise(describeDrip(sent, dripCalls, dripBytes));
+  }
+}
+
+/**
+ * The spike went out with this call: its own arguments are the spike; or an earlier result (or a result of this very
+ * call that no page of a browser explains) was followed by a call that is big enough to carry it, or that is made
+ * with a tool whose destinations are nearly always known ones.
+ */
+function carries(spike: Spike, call: CallFacts, tenant: ExfilTenant): boolean {
+  if (spike.callIndex === call.index && spike.side === 'arguments') return true;
+  if ((call.argumentsBytes ?? 0) >= carryingBytes) return spike.callIndex !== call.index || !spike.inbound;
+  if (spike.inbound && spike.callIndex !== call.index) return false;
+  const sizes = contactsOf(tenant, call);
+  return sizes !== undefined && (sizes.firstContacts + 1) / (sizes.sends + 2) < rareContactShare;
+}
+
+function contactsOf(tenant: ExfilTenant, call: CallFacts): ToolSizes | undefined {
+  const own = tenant.tools.get(itemHash(call.toolKey));
+  return own !== undefined && own.sends >= 5 ? own : tenant.actions.get(call.action);
+}
+
+function count(
+  session: ExfilSession,
+  hash: number,
+  destination: string,
+  firstSeen: boolean,
+  { event }: DetectEvent,
+  call: CallFacts,
+  added: { bytes: number; calls: number },
+): Sent | undefined {
+  let sent = session.sent.get(hash);
+  if (sent === undefined) {
+    if (session.sent.size >= maxSent) return undefined;
+    sent = {
+      destination,
+      firstSeen,
+      bytes: 0,
+      calls: 0,
+      lastCallIndex: call.index,
+      firstEventId: event.event_id,
+      lastEventId: event.event_id,
+    };
+    session.sent.set(hash, sent);
+  }
+  sent.bytes += added.bytes;
+  sent.calls += added.calls;
+  sent.lastCallIndex = call.index;
+  sent.lastEventId = event.event_id;
+  return sent;
+}
+
+function learn({ fresh }: DetectEvent, call: CallFacts, { tenant, session }: State): void {
+  const tool = itemHash(call.toolKey);
+  if (fresh.argumentsSize) teach(tenant, session, tool, call, 'arguments', call.argumentsBytes ?? 0);
+  if (fresh.resultSize) teach(tenant, session, tool, call, 'result', call.resultBytes ?? 0);
+  if (fresh.destinations.length === 0) return;
+  let firstContact = false;
+  for (const destination of fresh.destinations) {
+    const hash = itemHash(destination);
+    if (!tenant.destinations.has(hash)) firstContact = true;
+    if (session.contacted.has(hash) || session.contacted.size >= maxContacts) continue;
+    session.contacted.add(hash);
+    addItem(tenant.destinations, hash, maxDestinations);
+  }
+  for (const sizes of [sizesOf(tenant.tools, tool, maxTools), sizesOf(tenant.actions, call.action, 8)]) {
+    sizes.sends += 1;
+    if (firstContact) sizes.firstContacts += 1;
+  }
+}
+
+function teach(
+  tenant: ExfilTenant,
+  session: ExfilSession,
+  tool: number,
+  call: CallFacts,
+  side: Side,
+  bytes: number,
+): void {
+  if (session.taught.length >= maxTaught) return;
+  const bucket = sizeBucket(bytes);
+  addSize(sizesOf(tenant.tools, tool, maxTools)[side], bucket);
+  addSize(sizesOf(tenant.actions, call.action, 8)[side], bucket);
+  session.taught.push({ tool, action: call.action, side, bucket });
+}
+
+/** A tool with hardly any calls goes first when there are too many. */
+function sizesOf<Key>(sizes: Map<Key, ToolSizes>, key: Key, cap: number): ToolSizes {
+  const known = sizes.get(key);
+  if (known !== undefined) return known;
+  if (sizes.size >= cap) {
+    let tries = 0;
+    for (const [oldest, old] of sizes) {
+      sizes.delete(oldest);
+      tries += 1;
+      if (old.arguments.count + old.result.count < 4 || tries === 8) break;
+      sizes.set(oldest, old);
+    }
+  }
+  const fresh = { arguments: newSizeSketch(), result: newSizeSketch(), sends: 0, firstContacts: 0 };
+  sizes.set(key, fresh);
+  return fresh;
+}

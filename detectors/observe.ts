@@ -1,0 +1,57 @@
+import type { CustodyEvent } from '../schemas/event.ts';
+import { findCall, findCaller, mergeApiCall, mergeInto, newCall, nothingFresh } from './call-merge.ts';
+import type { CallRecord } from './call-merge.ts';
+import type { Fresh } from './detector.ts';
+import type { SessionRecord } from './engine-state.ts';
+
+const maxCalls = 16;
+const maxSeen = 256;
+
+/** The call an event is about, with what the event adds to it; a call not seen before is opened. */
+export function observeCall(
+  session: SessionRecord,
+  event: CustodyEvent,
+  timeMs: number,
+): { call: CallRecord | undefined; fresh: Fresh } {
+  if (event.kind === 'api_call') {
+    const caller = findCaller(session.calls, event);
+    return { call: caller, fresh: caller === undefined ? nothingFresh : mergeApiCall(caller, event) };
+  }
+  if (event.kind !== 'tool_call') return { call: undefined, fresh: nothingFresh };
+  const known = findCall(session.calls, event);
+  if (known !== undefined) return { call: known, fresh: mergeInto(known, event, false) };
+  const call = newCall(event, session.callCount, timeMs);
+  session.callCount += 1;
+  session.calls.push(call);
+  if (session.calls.length > maxCalls) session.calls.shift();
+  return { call, fresh: mergeInto(call, event, true) };
+}
+
+/** Kinds that no detector reads open no session, unless they carry a fact that one does read. */
+export function concernsDetectors(event: CustodyEvent): boolean {
+  switch (event.kind) {
+    case 'tool_call':
+    case 'session':
+    case 'plan':
+    case 'policy':
+    case 'api_call':
+    case 'auth':
+      return true;
+    default:
+      return event.scope !== undefined || event.plan_depth !== undefined || event.retry_count !== undefined;
+  }
+}
+
+/** Remembers the event id; false when it was there. 52 of its 122 random bits do. */
+export function isNew(seen: Set<number>, eventId: string): boolean {
+  const id = parseInt(eventId.slice(0, 8) + eventId.slice(9, 13) + eventId.slice(15, 16), 16);
+  if (seen.has(id)) return false;
+  seen.add(id);
+  if (seen.size > maxSeen) dropOldest(seen.values(), seen);
+  return true;
+}
+
+export function dropOldest<Key>(keys: Iterator<Key>, from: { delete(key: Key): boolean }): void {
+  const oldest = keys.next();
+  if (oldest.done !== true) from.delete(oldest.value);
+}

@@ -1,0 +1,16 @@
+import type { Alert } from '../schemas/alert.ts';
+
+/**
+ * Public catalogue ids by detector: OWASP MCP Top 10 (2025), OWASP LLM Top 10 (2025), OWASP Agentic (ASI, 2026),
+ * MITRE ATLAS and MITRE ATT&CK.
+ */
+export const references = {
+  'novel-chain': { owasp: ['MCP06:2025', 'ASI02'], atlas: ['AML.T0053'], attack: [] },
+  'exfil-spike': {
+    owasp: ['MCP10:2025', 'LLM02:2025', 'ASI02'],
+    atlas: ['AML.T0086'],
+    attack: ['T1567', 'T1048'],
+  },
+  'scope-drift': { owasp: ['MCP02:2025', 'ASI03'], atlas: ['AML.T0053'], attack: ['T1098'] },
+  loop: { owasp: ['LLM10:2025', 'ASI08'], atlas: ['AML.T0034.002', 'AML.T0029'], attack: ['T1499', 'T1496'] },
+} satisfies Record<string, Alert['references']>;

@@ -1,0 +1,72 @@
+/** Distribution of sizes in half-octave buckets, decayed by halving; bounded in size and error (a factor of 1.42). */
+export interface SizeSketch {
+  count: number;
+  buckets: Uint16Array;
+}
+
+const bucketCount = 72;
+const window = 4096;
+const halfOctave = 1.4142135623730951;
+
+export function newSizeSketch(): SizeSketch {
+  return { count: 0, buckets: new Uint16Array(bucketCount) };
+}
+
+export function sizeBucket(bytes: number): number {
+  if (bytes < 1) return 0;
+  let exponent = 0;
+  let rest = bytes;
+  while (rest >= 2) {
+    rest /= 2;
+    exponent += 1;
+  }
+  return Math.min(bucketCount - 1, 1 + exponent * 2 + (rest >= halfOctave ? 1 : 0));
+}
+
+/** Largest size that falls into the bucket, in bytes. */
+export function bucketCeiling(bucket: number): number {
+  if (bucket === 0) return 0;
+  const power = 2 ** Math.floor((bucket - 1) / 2);
+  return Math.floor(bucket % 2 === 1 ? power * halfOctave : power * 2);
+}
+
+export function addSize(sketch: SizeSketch, bucket: number): void {
+  if (sketch.count >= window) {
+    sketch.count = 0;
+    for (let index = 0; index < bucketCount; index += 1) {
+      sketch.buckets[index] = (sketch.buckets[index] ?? 0) >> 1;
+      sketch.count += sketch.buckets[index] ?? 0;
+    }
+  }
+  sketch.buckets[bucket] = (sketch.buckets[bucket] ?? 0) + 1;
+  sketch.count += 1;
+}
+
+export function removeSize(sketch: SizeSketch, bucket: number): void {
+  const count = sketch.buckets[bucket] ?? 0;
+  if (count === 0) return;
+  sketch.buckets[bucket] = count - 1;
+  sketch.count -= 1;
+}
+
+/**
+ * 99th percentile in bytes without the given own buckets; `undefined` below `minCount` values. Below 100 values the
+ * single largest is left out, or one huge value would hide the next for a hundred calls.
+ */
+export function p99Bytes(
+  sketch: SizeSketch,
+  ownBuckets: readonly number[],
+  minCount: number,
+): number | undefined {
+  const own = new Map<number, number>();
+  for (const bucket of ownBuckets) own.set(bucket, (own.get(bucket) ?? 0) + 1);
+  const count = sketch.count - ownBuckets.length;
+  if (count < minCount) return undefined;
+  const beyond = Math.max(Math.floor(count / 100), count >= 20 ? 1 : 0);
+  let above = 0;
+  for (let bucket = bucketCount - 1; bucket >= 0; bucket -= 1) {
+    above += Math.max(0, (sketch.buckets[bucket] ?? 0) - (own.get(bucket) ?? 0));
+    if (above > beyond) return bucketCeiling(bucket);
+  }
+  return 0;
+}
