@@ -1,3 +1,4 @@
+import type { TopicName } from '../topic.ts';
 import type { CommittedOffsets } from './committed-offsets.ts';
 import type { PartitionLog } from './partition-log.ts';
 import type { Writer } from './writer.ts';
@@ -6,10 +7,10 @@ export interface RetainOptions {
   /** Records appended before this moment may go. Default: now minus the configured `retention_hours`. */
   readonly beforeMs?: number;
   /**
-   * A record goes only after every one of these groups has committed past it; while one of them has never committed
-   * on a topic, nothing of that topic goes. Default: `ledger`.
+   * The groups of a topic that must have committed past a record before it goes; while one of them has never
+   * committed, nothing goes. Default: `ledger` everywhere.
    */
-  readonly protectedGroups?: readonly string[];
+  readonly protectedGroups?: (topic: TopicName) => readonly string[];
   readonly signal?: AbortSignal;
 }
 
@@ -44,7 +45,7 @@ export async function retainRecords(
 ): Promise<RetainResult> {
   let removedCount = 0;
   for (const log of logs) {
-    const limit = removableLimit(log, offsets, beforeMs, options.protectedGroups ?? ['ledger']);
+    const limit = removableLimit(log, offsets, beforeMs, options.protectedGroups?.(log.topic) ?? ['ledger']);
     for (let at = log.bounds().start; at < limit && options.signal?.aborted !== true;) {
       const chunkEnd = at + BigInt(CHUNK_RECORDS);
       const until = chunkEnd < limit ? chunkEnd : limit;

@@ -43,10 +43,24 @@ describe('retention', () => {
       startOffset: () => Promise.resolve(40n),
       maxBatchRecords: 10,
     });
-    expect(await harness.log().retain({ protectedGroups: ['ledger', 'detect'] })).toEqual({
+    expect(await harness.log().retain({ protectedGroups: () => ['ledger', 'detect'] })).toEqual({
       removedCount: 10,
     });
     expect(await topic().bounds(0)).toEqual({ start: 50n, end: 100n });
+  });
+
+  it('protects groups per topic', async () => {
+    const alerts = harness.log().topic('custody.alerts');
+    await append(5);
+    await alerts.append([{ key: 'a', value: new Uint8Array(1) }]);
+    await collect(topic(), 5, { group: 'detect' });
+    await collect(alerts, 1, { group: 'siem' });
+    const result = await harness.log().retain({
+      beforeMs: harness.clock.nowMs() + 1,
+      protectedGroups: (name) => (name === 'custody.events' ? ['detect'] : ['siem', 'never-started']),
+    });
+    expect(result).toEqual({ removedCount: 5 });
+    expect(await alerts.bounds(0)).toEqual({ start: 0n, end: 1n });
   });
 
   it('never gives an offset or a time twice, even when everything is gone and the log restarts', async () => {
