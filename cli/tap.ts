@@ -51,7 +51,7 @@ export function tapCommand(setExitCode: SetExitCode = (code) => void (process.ex
     .action(async (command: [string, ...string[]], options: TapOptions) => {
       const exit = await tap(command, options);
       for (const signal of PASSED_ON) process.removeAllListeners(signal);
-      if (exit.signal !== null) process.kill(process.pid, exit.signal as NodeJS.Signals);
+      if (exit.signal !== null) process.kill(process.pid, exit.signal);
       setExitCode(exitCodeOf(exit));
     });
 }
@@ -82,8 +82,8 @@ async function tap(command: [string, ...string[]], options: TapOptions): Promise
     env: serverEnv,
     stdin: process.stdin,
     stdout: process.stdout,
-    observe: recorder.observe,
-    caughtUp: recorder.caughtUp,
+    observe: (direction, chunk) => recorder.observe(direction, chunk),
+    caughtUp: () => recorder.caughtUp(),
   });
   const hurry = new AbortController();
   let isServerGone = false;
