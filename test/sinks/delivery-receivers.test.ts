@@ -13,6 +13,7 @@ import { createAuthority } from '../support/certificates.ts';
 import { daemonMissing, startSyslogDaemon } from '../support/syslog-daemons.ts';
 import { sampleAlert } from './siem/sample-alert.ts';
 import { startReceiver, status } from './siem/webhook/receiver.ts';
+import { verifies } from '../requirements.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -74,6 +75,7 @@ const idsOf = (from: number, to: number) =>
 
 describe('delivery to real receivers', () => {
   it('brings every alert to a webhook that is killed and comes back, and to the file meanwhile', async () => {
+    verifies('P6');
     const authority = createAuthority();
     cleanups.push(() => authority.remove());
     const identity = authority.issue('hook', ['IP:127.0.0.1']);
@@ -124,6 +126,7 @@ describe('delivery to real receivers', () => {
   });
 
   it('goes on where it was when the pipeline stops in the middle and starts again', async () => {
+    verifies('P6');
     let taken = 0;
     const receiver = await startReceiver((_request, _index, response) => {
       taken += 1;
@@ -155,6 +158,7 @@ describe('delivery to real receivers', () => {
   it.skipIf(missing !== undefined)(
     `brings every alert to an rsyslog that is killed and comes back${missing === undefined ? '' : ` [skipped: ${missing}]`}`,
     async () => {
+      verifies('P6');
       const daemon = await startSyslogDaemon('rsyslog', {});
       cleanups.push(() => daemon.remove());
       const { append, start, config, committed } = await setUp([

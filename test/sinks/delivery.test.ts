@@ -14,6 +14,7 @@ import { createDelivery, type DeliveryOptions } from '../../sinks/delivery.ts';
 import { SinkPausedError, type Sink } from '../../sinks/sink.ts';
 import { openEmbeddedLog, type EmbeddedLog } from '../../streams/embedded/open-log.ts';
 import { sampleAlert, uuid } from './siem/sample-alert.ts';
+import { verifies } from '../requirements.ts';
 
 let folder: string;
 let log: EmbeddedLog;
@@ -89,6 +90,7 @@ const many = (count: number) => Array.from({ length: count }, (_, n) => sampleAl
 
 describe('delivery', () => {
   it('hands every alert to the sink in order and commits only after the sink took it', async () => {
+    verifies('P6');
     const seen: (bigint | undefined)[] = [];
     const { sink, taken } = scriptedSink('a', [async () => void seen.push(await committed('a'))]);
     await append(many(1200));
@@ -140,6 +142,7 @@ describe('delivery', () => {
   });
 
   it('halves a refused batch and dead-letters only the alert that can never be taken', async () => {
+    verifies('P6');
     const bad = uuid(5);
     const { sink, taken } = scriptedSink('a');
     const poisoned: Sink = {
@@ -177,6 +180,7 @@ describe('delivery', () => {
   });
 
   it('dead-letters a record that is no alert and goes on', async () => {
+    verifies('P6', 'P10');
     const { sink, taken } = scriptedSink('a');
     await append([sampleAlert(1)]);
     await log.topic('custody.alerts').append([
@@ -232,6 +236,7 @@ describe('delivery', () => {
   });
 
   it('keeps one sink going while another is down', async () => {
+    verifies('P6');
     const down = scriptedSink(
       'down',
       Array.from({ length: 10_000 }, () => () => {

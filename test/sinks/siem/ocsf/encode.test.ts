@@ -6,6 +6,7 @@ import { product } from '../../../../sinks/siem/product.ts';
 import { encodeOcsf } from '../../../../sinks/siem/ocsf/encode.ts';
 import { hostileAlert, sampleAlert, uuid } from '../sample-alert.ts';
 import { detectionFindingSchema } from './detection-finding-schema.ts';
+import { verifies } from '../../../requirements.ts';
 
 const validate = new Ajv2020({ allErrors: true, strict: false }).compile(detectionFindingSchema);
 /** What the tests look into; the schema check covers the rest. */
@@ -126,6 +127,7 @@ describe('OCSF encoder', () => {
   });
 
   it('cuts a megabyte name, says so, and keeps the ids', () => {
+    verifies('P10');
     const whole = sampleAlert(1);
     const event = parse(
       encodeOcsf(

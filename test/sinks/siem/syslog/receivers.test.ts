@@ -16,6 +16,7 @@ import {
 } from '../../../support/syslog-daemons.ts';
 import { parseCef, shown } from '../cef/parse-cef.ts';
 import { hostileAlert, hostileTexts, sampleAlert } from '../sample-alert.ts';
+import { verifies } from '../../../requirements.ts';
 
 const signal = new AbortController().signal;
 const cleanups: (() => Promise<void>)[] = [];
@@ -169,6 +170,7 @@ describe.each(['rsyslog', 'syslog-ng'] as const)('%s', (name) => {
   );
 
   receives(`is not sent anything when its certificate is not the expected one${note}`, async () => {
+    verifies('P8');
     const at = await daemon(name, { tls: { caFile: authority.caFile, identity: server } });
     const wrongName = await failure(
       await sinkTo(at.port, {
@@ -189,6 +191,7 @@ describe.each(['rsyslog', 'syslog-ng'] as const)('%s', (name) => {
   receives(
     `gets every alert at least once although it is killed with unread alerts in its buffers${note}`,
     async () => {
+      verifies('P6');
       const at = await daemon(name);
       const sink = await sinkTo(at.port);
       const alerts = Array.from({ length: 600 }, (_, n) => sampleAlert(n));

@@ -10,6 +10,7 @@ import { SinkPausedError, type Sink } from '../../../../sinks/sink.ts';
 import { createAuthority, type CertificateAuthority } from '../../../support/certificates.ts';
 import { hostileAlert, sampleAlert, uuid } from '../sample-alert.ts';
 import { startReceiver, status, type Receiver } from './receiver.ts';
+import { verifies } from '../../../requirements.ts';
 
 const secretA = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
 const secretB = `whsec_${Buffer.alloc(24, 2).toString('base64')}`;
@@ -86,6 +87,7 @@ describe('webhook sink', () => {
   });
 
   it('keeps the id and changes the timestamp and signature on every attempt', async () => {
+    verifies('P6');
     let nowMs = Date.now();
     const { url, received } = await receiver(
       (_request, index, response) => void response.writeHead(index < 2 ? 503 : 200).end(),
@@ -243,6 +245,7 @@ describe('webhook sink', () => {
 
   describe('addresses', () => {
     it('opens no connection to loopback unless private addresses are allowed', async () => {
+      verifies('P8');
       const server = createServer((socket) => void socket.destroy());
       let connections = 0;
       server.on('connection', () => (connections += 1));
