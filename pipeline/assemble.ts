@@ -43,12 +43,7 @@ export interface PipelineOptions {
 }
 
 export interface Pipeline {
-  readonly addresses: {
-    readonly http?: Address;
-    readonly grpc?: Address;
-    readonly sql?: Address;
-    readonly admin?: Address;
-  };
+  readonly addresses: Addresses;
   status(): Promise<Status>;
   /** Drains what was accepted, in the order of the data flow, then releases the data directory. */
   stop(): Promise<void>;
@@ -171,7 +166,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     const http = listenerOf(config.ingest.http.enabled, () => createIngestHttp(collect));
     const grpc = listenerOf(config.ingest.grpc.enabled, () => createIngestGrpc(collect));
     const retain = async () => {
-      const { removedCount } = await log.retain();
+      const { removedCount } = await log.retain({ protectedGroups: (topic) => readers[topic] });
       if (removedCount > 0) logger.info({ removedCount }, 'log retention');
     };
     const schedule = createSchedule(
@@ -186,10 +181,10 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     }
     ready = true;
     const addresses: Addresses = {
-      http: addressOf(http, config.ingest.http),
-      grpc: addressOf(grpc, config.ingest.grpc),
-      sql: addressOf(sql, config.sql.listener),
-      admin: addressOf(admin, config.admin.listener),
+      ...(http && { http: addressOf(http, config.ingest.http) }),
+      ...(grpc && { grpc: addressOf(grpc, config.ingest.grpc) }),
+      ...(sql && { sql: addressOf(sql, config.sql.listener) }),
+      ...(admin && { admin: addressOf(admin, config.admin.listener) }),
     };
     writeRunFile(dataDir, {
       pid: process.pid,
@@ -225,6 +220,6 @@ function listenerOf(enabled: boolean, create: () => Listening): Listening | unde
   return enabled ? create() : undefined;
 }
 
-function addressOf(listening: Listening | undefined, listener: ListenerConfig): Address | undefined {
-  return listening === undefined ? undefined : { ...listening.address(), tls: listener.tls !== undefined };
+function addressOf(listening: Listening, listener: ListenerConfig): Address {
+  return { ...listening.address(), tls: listener.tls !== undefined };
 }

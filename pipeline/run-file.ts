@@ -22,14 +22,12 @@ const runFileSchema = z.strictObject({
 export type RunFile = z.infer<typeof runFileSchema>;
 export type Address = z.infer<typeof address>;
 
-type ListenerName = 'http' | 'grpc' | 'sql' | 'admin';
-
-/** Where the listeners of a process are; `undefined` when disabled. */
-export type Addresses = Readonly<Record<ListenerName, Address | undefined>>;
+/** Where the listeners of a process are; absent when disabled. */
+export type Addresses = Pick<RunFile, 'http' | 'grpc' | 'sql' | 'admin'>;
 
 const pathOf = (dataDir: string) => join(dataDir, 'run.json');
 
-export function writeRunFile(dataDir: string, content: Omit<RunFile, ListenerName> & Addresses): void {
+export function writeRunFile(dataDir: string, content: RunFile): void {
   const path = pathOf(dataDir);
   writeFileSync(`${path}.new`, `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600 });
   renameSync(`${path}.new`, path);

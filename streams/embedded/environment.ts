@@ -1,7 +1,7 @@
 import { mkdir, open as openFile, stat, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { IntegrityError, TransientError } from '../../runtime/errors.ts';
+import { IntegrityError, PermanentError, TransientError } from '../../runtime/errors.ts';
 import { FREE_MIN_BYTES, freeBytes, storageError } from './storage-error.ts';
 
 /** Ordered bytes to bytes. Values that are read are copies and stay valid. */
@@ -53,8 +53,14 @@ interface Stats {
 /** The engine gives the statistics as an untyped object; the fields named here are stable in lmdb.h. */
 const statsOf = (database: RootDatabase<Buffer, Buffer> | Table) => database.getStats() as Stats;
 
+export interface EnvironmentOptions {
+  readonly mapBytes: number;
+  /** Beside the process that writes: nothing is created, changed or extended. */
+  readonly readOnly: boolean;
+}
+
 /** Opens the storage engine so that a commit that resolves is on disk. Throws CustodyError. */
-export async function openEnvironment(directory: string, mapBytes: number): Promise<Environment> {
+export async function openEnvironment(directory: string, options: EnvironmentOptions): Promise<Environment> {
   const path = join(directory, FILE_NAME);
   const free = await freeBytes(directory);
   // The engine maps its lock file before it writes it: without space the process would be killed by a bus error.
@@ -62,11 +68,13 @@ export async function openEnvironment(directory: string, mapBytes: number): Prom
     throw new TransientError('disk_full', `cannot open ${path}: only ${free} bytes free on the device`);
   }
   const created = (await stat(path).catch(() => undefined)) === undefined;
+  if (created && options.readOnly)
+    throw new PermanentError('rejected', `cannot open ${path}: there is no log`);
   if (!created) await refuseForeignFile(path);
-  const root = openRoot(path, mapBytes);
+  const root = openRoot(path, options);
   const tables: Table[] = [];
   try {
-    await extendToLastPage(path, root);
+    if (!options.readOnly) await extendToLastPage(path, root);
     if (created) await syncDirectories(directory);
   } catch (error) {
     await root.close();
@@ -111,10 +119,11 @@ export async function openEnvironment(directory: string, mapBytes: number): Prom
   };
 }
 
-function openRoot(path: string, mapBytes: number): RootDatabase<Buffer, Buffer> {
+function openRoot(path: string, { mapBytes, readOnly }: EnvironmentOptions): RootDatabase<Buffer, Buffer> {
   try {
     return open<Buffer, Buffer>({
       path,
+      readOnly,
       noSubdir: true,
       keyEncoding: 'binary',
       encoding: 'binary',

@@ -55,7 +55,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Embe
   await makeDirectory(directory);
   const lock = await lockDirectory(directory);
   try {
-    const environment = await openEnvironment(directory, config.map_max_bytes);
+    const environment = await openEnvironment(directory, { mapBytes: config.map_max_bytes, readOnly: false });
     try {
       return await assemble(options, environment, () => lock.release());
     } catch (error) {
@@ -64,6 +64,23 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Embe
     }
   } catch (error) {
     await lock.release();
+    throw error;
+  }
+}
+
+/**
+ * The log as it is at this moment, for a process beside the one that writes it: topics and state can be read, every
+ * write is refused. Throws PermanentError when the directory has no log.
+ */
+export async function readEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
+  const environment = await openEnvironment(options.directory, {
+    mapBytes: options.config.map_max_bytes,
+    readOnly: true,
+  });
+  try {
+    return await assemble(options, environment, () => Promise.resolve());
+  } catch (error) {
+    await environment.close();
     throw error;
   }
 }
