@@ -38,6 +38,8 @@ export function startDelivery(options: DeliveryOptions): Delivery {
   let attempt = 0;
   let batchBytes = BATCH_BYTES;
   let nextClaimMs = 0;
+  /** While the collector is away there is no point in moving what others left. */
+  let hasDelivered = false;
 
   const send = async (spool: Spool, batch: SpoolBatch) => {
     try {
@@ -73,7 +75,7 @@ export function startDelivery(options: DeliveryOptions): Delivery {
 
   const claim = () => {
     const now = performance.now();
-    if (draining.signal.aborted || now < nextClaimMs) return false;
+    if (!hasDelivered || draining.signal.aborted || now < nextClaimMs) return false;
     const orphan = options.claim();
     if (orphan === undefined) nextClaimMs = now + CLAIM_INTERVAL_MS;
     else orphans.push(orphan);
@@ -97,7 +99,10 @@ export function startDelivery(options: DeliveryOptions): Delivery {
       try {
         const sent = await round();
         if (sent && attempt > 0) options.onChange('delivering', 'the collector takes records again');
-        if (sent) attempt = 0;
+        if (sent) {
+          attempt = 0;
+          hasDelivered = true;
+        }
         if (sent || claim()) continue;
         if (wasDraining) return;
       } catch (error) {

@@ -168,7 +168,8 @@ describe('a real client behind the tap gets what it gets without', () => {
     expect(asked.map((event) => event.mcp?.method)).toEqual(
       expect.arrayContaining(['sampling/createMessage', 'elicitation/create']),
     );
-    for (const request of asked) {
+    // roots/list comes on a timer of the server's own and may meet a client that has left.
+    for (const request of asked.filter((event) => event.mcp?.method !== 'roots/list')) {
       const answers = receiver.events.filter(
         (event) =>
           event.phase === 'result' &&

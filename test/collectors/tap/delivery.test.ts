@@ -129,6 +129,24 @@ test('a spool left by a dead tap is sent after one success, and removed', async 
   expect(existsSync(left.directory)).toBe(false);
 });
 
+test('what dead taps left stays where it is while the collector takes nothing', async () => {
+  receiver.answer = () => (receiver.requests.length < 3 ? 503 : 200);
+  const claimedAfter: number[] = [];
+  let claimed: () => void;
+  const firstClaim = new Promise<void>((resolve) => (claimed = resolve));
+  const { delivery } = deliver({
+    claim: () => {
+      claimedAfter.push(receiver.requests.length);
+      claimed();
+      return undefined;
+    },
+  });
+  spool.append(events(1));
+  delivery.wake();
+  await firstClaim;
+  expect(claimedAfter[0]).toBe(4);
+});
+
 test('the drain ends at its deadline when the collector hangs, and what is left stays spooled', async () => {
   receiver.answer = () => 'hang';
   spool.append(events(3));
