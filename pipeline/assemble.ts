@@ -76,7 +76,10 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
     const events = log.topic('custody.events');
     const alerts = log.topic('custody.alerts');
     const deadletter = log.topic('custody.deadletter');
-    const alarms = createAlarms((alarm) => logger.error({ alarm }, 'alarm'));
+    const alarms = createAlarms((alarm) => {
+      logger.error({ alarm }, 'alarm');
+      metrics.alarms.set({ component: alarm.component, code: alarm.code }, 1);
+    });
     const onIntegrity = (component: string) => (error: IntegrityError) => {
       alarms.raise({ component, code: 'integrity', message: error.message });
     };
@@ -117,6 +120,7 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
         deadletter,
         sink,
         retry: config.sinks[index]?.retry,
+        digestKey,
         clock,
         logger,
         metrics,

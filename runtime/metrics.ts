@@ -24,6 +24,10 @@ export function createMetrics() {
     malformed: counter('custody_collector_malformed_total', 'Unusable records kept as malformed entries', [
       'collector',
     ]),
+    alarms: gauge('custody_alarms', '1 while a human must act; /readyz and custody status say why', [
+      'component',
+      'code',
+    ]),
     dropped: counter('custody_dropped_total', 'Items given up on; the only way anything is lost', [
       'stage',
       'reason',
