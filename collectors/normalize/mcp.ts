@@ -73,8 +73,8 @@ export function normalizeMcpMessage(
   const params = isObject(message['params']) ? message['params'] : {};
   const given = isCall && !isAnswer ? params['arguments'] : message['params'];
   const outcome = 'error' in message ? message['error'] : message['result'];
-  const sent = isAnswer ? undefined : describe(given, seen.argumentsBytes, context);
-  const got = isAnswer ? describe(outcome, seen.resultBytes, context) : undefined;
+  const sent = isAnswer ? undefined : describe(given, seen.argumentsBytes, isCall, context);
+  const got = isAnswer ? describe(outcome, seen.resultBytes, false, context) : undefined;
   const toolName = isCall ? (isAnswer ? seen.pending?.toolName : text(params['name'])) : undefined;
   const meta = isAnswer ? { ...readMeta(message), ...seen.pending?.meta } : readMeta(message);
   const redactions = sent?.redactions ?? got?.redactions ?? {};
@@ -254,12 +254,17 @@ function sessionOf(tap: McpTap, meta: McpMeta): NonNullable<CustodyEvent['sessio
 }
 
 /** Size, digest and redacted summary of a value; only the size if the value defeats the description. */
-function describe(value: unknown, wireBytes: number | undefined, context: NormalizeContext) {
+function describe(
+  value: unknown,
+  wireBytes: number | undefined,
+  findDestinations: boolean,
+  context: NormalizeContext,
+) {
   if (value === undefined) return undefined;
   const size = defined({ wireBytes, sizeSource: 'payload' as const });
   const exact = wireBytes === undefined ? {} : { size_bytes: wireBytes, size_source: 'payload' as const };
   try {
-    const found = describePayload(value, { ...size, digestKey: context.digestKey });
+    const found = describePayload(value, { ...size, findDestinations, digestKey: context.digestKey });
     return { ...found, payload: { ...found.payload, ...exact } };
   } catch {
     return { payload: exact, redactions: {}, destinations: [] as string[] };

@@ -263,6 +263,37 @@ describe('the session key', () => {
   });
 });
 
+describe('secrets', () => {
+  // Put together here, so that no scanner takes this file for a leak.
+  const secret = ['AKIA', 'QWERTYUIOPASDFGH'].join('');
+
+  test.each([
+    ['arguments', JSON.stringify(call(1, 'x', { key: `use ${secret} now` }))],
+    [
+      'other parameters',
+      JSON.stringify({
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'resources/read',
+        params: { uri: `s3://${secret}@b/` },
+      }),
+    ],
+    ['results', JSON.stringify(ok(1, { text: secret }))],
+    ['lines that are no message', `export AWS_ACCESS_KEY_ID=${secret}`],
+  ])('in %s never reach the event', (_, line) => {
+    const { observe } = conversation();
+    const events = observe('client_to_server', line);
+    expect(events).toHaveLength(1);
+    expect(JSON.stringify(events)).not.toContain(secret);
+    expect(Object.keys(events[0]?.pii?.redactions ?? {})).not.toEqual([]);
+  });
+
+  test('destinations of a call are found in its arguments', () => {
+    const [request] = conversation().ask(call(1, 'fetch', { url: 'https://drop.example.net/x' }));
+    expect(request?.destinations).toEqual(['drop.example.net']);
+  });
+});
+
 describe('hostile input', () => {
   test.each([
     ['not JSON', 'Starting server...', 'not_json'],
