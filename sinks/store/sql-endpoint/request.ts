@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { authenticate, type BearerToken } from '../../../runtime/bearer.ts';
 import { decodeBlocks } from './compressed-blocks.ts';
@@ -130,36 +131,43 @@ async function readBody(request: IncomingMessage, url: URL): Promise<string> {
   if (request.headers['content-type']?.toLowerCase().startsWith('multipart/') === true) {
     throw refusals.notImplemented('External tables (multipart bodies) are not available on this endpoint.');
   }
-  const bytes = await readBounded(decoded(request));
-  const plain = url.searchParams.get('decompress') === '1' ? decodeBlocks(bytes, QUERY_MAX_BYTES) : bytes;
-  return plain.toString('utf8');
-}
-
-function decoded(request: IncomingMessage): NodeJS.ReadableStream {
-  const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
-  if (encoding === 'identity' || encoding === '') return request;
-  const decoder =
-    encoding === 'gzip'
-      ? createGunzip()
-      : encoding === 'deflate'
-        ? createInflate()
-        : encoding === 'br'
-          ? createBrotliDecompress()
-          : undefined;
-  if (decoder === undefined) {
-    throw refusals.cannotDecompress('Cannot decompress: Content-Encoding is not gzip, deflate or br.');
+  const decoder = decoderOf(request.headers['content-encoding']);
+  try {
+    const bytes = await readBounded(decoder === undefined ? request : request.pipe(decoder));
+    const plain = url.searchParams.get('decompress') === '1' ? decodeBlocks(bytes, QUERY_MAX_BYTES) : bytes;
+    return plain.toString('utf8');
+  } finally {
+    request.unpipe();
+    decoder?.destroy();
   }
-  request.on('error', (error) => decoder.destroy(error));
-  return request.pipe(decoder);
 }
 
-/** Attacker-controlled bytes: stops reading one chunk past the bound. */
-async function readBounded(source: NodeJS.ReadableStream): Promise<Buffer> {
+function decoderOf(contentEncoding: string | undefined) {
+  switch (contentEncoding?.trim().toLowerCase() ?? 'identity') {
+    case 'identity':
+    case '':
+      return undefined;
+    case 'gzip':
+      return createGunzip();
+    case 'deflate':
+      return createInflate();
+    case 'br':
+      return createBrotliDecompress();
+    default:
+      throw refusals.cannotDecompress('Cannot decompress: Content-Encoding is not gzip, deflate or br.');
+  }
+}
+
+/**
+ * Attacker-controlled bytes: stops reading one chunk past the bound. The request itself is not destroyed, so that the
+ * refusal still reaches the client.
+ */
+async function readBounded(source: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let total = 0;
   try {
-    for await (const chunk of source) {
-      const bytes = Buffer.from(chunk as Buffer);
+    for await (const chunk of source.iterator({ destroyOnReturn: false })) {
+      const bytes = chunk as Buffer;
       total += bytes.length;
       if (total > QUERY_MAX_BYTES) throw refusals.tooLarge(`Query is larger than ${QUERY_MAX_BYTES} bytes.`);
       chunks.push(bytes);
@@ -169,6 +177,7 @@ async function readBounded(source: NodeJS.ReadableStream): Promise<Buffer> {
     if (code.startsWith('Z_') || code.startsWith('ERR_')) {
       throw refusals.cannotDecompress('Cannot decompress: the body is broken.');
     }
+    if (code === 'ECONNRESET') throw refusals.cancelled();
     throw error;
   }
   return Buffer.concat(chunks);

@@ -68,12 +68,10 @@ async function* inBlocks(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
 }
 
 function summary(result: Result): string {
+  // The embedded engine counts what it gives, not what it reads: no read_rows, rather than a wrong one.
   return JSON.stringify({
-    read_rows: String(result.rowsRead),
-    read_bytes: String(result.bytesRead),
-    written_rows: '0',
-    written_bytes: '0',
-    total_rows_to_read: '0',
+    result_rows: String(result.rowCount),
+    result_bytes: String(result.rowBytes),
     elapsed_ns: result.elapsedNs,
   });
 }
@@ -96,6 +94,8 @@ export function sendException(
   response.setHeader('Content-Type', 'text/plain; charset=UTF-8');
   if (exception.code === 202) response.setHeader('Retry-After', '1');
   if (exception.code === 194) response.setHeader('WWW-Authenticate', 'Basic realm="custody"');
+  // The rest of a body that was too large is not read for another request.
+  if (exception.code === 229) response.setHeader('Connection', 'close');
   const text = Buffer.from(exceptionText(exception, facts.version), 'utf8');
   response.end(framing.nativeCompression ? encodeBlock(text) : text);
 }

@@ -26,8 +26,9 @@ export interface Result {
   readonly compression: Query['compression'];
   readonly format: string;
   readonly elapsedNs: string;
-  readonly rowsRead: number;
-  readonly bytesRead: number;
+  readonly rowCount: number;
+  /** In the engine's memory, not as text. */
+  readonly rowBytes: number;
 }
 
 export interface QueryRunner {
@@ -86,8 +87,8 @@ export async function runQuery(runner: QueryRunner, query: Query, signal: AbortS
       compression,
       format,
       elapsedNs: String(Math.max(0, Math.round(answer.elapsed * 1e9))),
-      rowsRead: answer.rowsRead,
-      bytesRead: answer.bytesRead,
+      rowCount: answer.rowsRead,
+      rowBytes: answer.bytesRead,
     };
   } catch (error) {
     await rm(path, { force: true });
@@ -102,6 +103,10 @@ export async function runQuery(runner: QueryRunner, query: Query, signal: AbortS
  * rendering is checked, and only that rendering is run, so there is no second parser to disagree with.
  */
 async function prepare(runner: QueryRunner, connection: EngineConnection, query: Query) {
+  if (/^\s*insert\b/i.test(query.text)) {
+    // Only for a better answer: rows that follow an INSERT do not parse as a statement.
+    throw refusals.readonly('Cannot execute query in readonly mode: INSERT.');
+  }
   const parameters = parametersSql(query.parameters);
   const prelude = [limitsSql(runner.config), ...(parameters === undefined ? [] : [parameters])];
   if (query.database !== undefined && query.database !== '') {

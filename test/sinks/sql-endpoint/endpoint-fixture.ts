@@ -24,6 +24,7 @@ export interface RunningEndpoint {
 export async function startEndpoint(
   sql: Partial<SqlConfig> = {},
   tokens: readonly BearerToken[] = [],
+  poolReserveCount = 0,
 ): Promise<RunningEndpoint> {
   const directory = await mkdtemp(join(tmpdir(), 'custody-sql-'));
   const storePath = join(directory, 'store');
@@ -45,6 +46,7 @@ export async function startEndpoint(
     logger: createLogger({ level: 'silent' }),
     metrics,
     clock: systemClock,
+    poolReserveCount,
   });
   await endpoint.start();
   const { host, port } = endpoint.address();
