@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Command } from 'commander';
 import { ConfigError } from '../runtime/errors.ts';
-import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
+import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
 import { openSqlAccess, type SqlAccess } from './sql-access.ts';
 
 interface AlertsOptions extends CommonOptions {
@@ -25,7 +25,7 @@ const POLL_MS = 1000;
 const SEVERITIES = ['info', 'low', 'medium', 'high', 'critical'];
 
 /** `custody alerts`: the newest alerts, and with `--follow` each new one as it lands in the ledger. */
-export function alertsCommand(_setExitCode: SetExitCode): Command {
+export function alertsCommand(): Command {
   return withCommonOptions(new Command('alerts'))
     .description('show the newest alerts; --follow keeps printing new ones')
     .option('-f, --follow', 'keep printing alerts as they come (Ctrl-C ends)')
@@ -82,7 +82,6 @@ async function fetchAlerts(sql: SqlAccess, after: string, limit: number): Promis
 
 /** Alert texts hold names an attacker may have chosen: control characters must not reach the terminal. */
 function describe(row: AlertRow): string {
-  const clean = (text: string) =>
-    text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
+  const clean = (text: string) => text.replace(/\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
   return `${row.alert_time}  ${row.severity.toUpperCase().padEnd(8)} ${clean(row.title)}\n    ${clean(row.reason)}\n    ${row.detector_id} ${row.alert_id}\n`;
 }

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { stringify } from 'yaml';
-import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
+import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
 import { readSecret, readTokens } from './secrets.ts';
 
 /** `custody config check`: is the configuration usable, and what is in force. Secrets are read but never printed. */
-export function configCommand(_setExitCode: SetExitCode): Command {
+export function configCommand(): Command {
   const check = withCommonOptions(new Command('check'))
     .description('check the configuration and print what is in force; secrets stay references')
     .action((options: CommonOptions) => {

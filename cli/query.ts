@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { Command } from 'commander';
-import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
+import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
 import { openSqlAccess } from './sql-access.ts';
 
 interface QueryOptions extends CommonOptions {
@@ -8,7 +8,7 @@ interface QueryOptions extends CommonOptions {
 }
 
 /** `custody query`: one read-only statement over the store, running or stopped, straight to stdout. */
-export function queryCommand(_setExitCode: SetExitCode): Command {
+export function queryCommand(): Command {
   return withCommonOptions(new Command('query'))
     .description('run one read-only SQL statement over the store (ClickHouse dialect)')
     .argument('<sql>', 'the statement')

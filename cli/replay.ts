@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { createEngine } from '../detectors/engine.ts';
 import type { Alert } from '../schemas/alert.ts';
 import type { CustodyEvent } from '../schemas/event.ts';
-import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
+import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
 import { createProgress } from './progress.ts';
 import { openSqlAccess, type SqlAccess } from './sql-access.ts';
 
@@ -24,7 +24,7 @@ interface EventRow {
  * `custody replay`: runs the detectors of this version and configuration over the stored events, in log order, with
  * the engine that runs live, and prints the alerts they raise. It changes nothing in the store.
  */
-export function replayCommand(_setExitCode: SetExitCode): Command {
+export function replayCommand(): Command {
   return withCommonOptions(new Command('replay'))
     .description('run the detectors over the stored events and print what they raise; changes nothing')
     .option('-t, --tenant <id>', 'only this tenant')

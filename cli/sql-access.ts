@@ -33,7 +33,7 @@ export async function openSqlAccess(config: Config): Promise<SqlAccess> {
     return access(url, headers, true, () => Promise.resolve());
   }
   const stopped = await serveStoppedStore(config);
-  return access(stopped.url, {}, false, stopped.close);
+  return access(stopped.url, {}, false, () => stopped.close());
 }
 
 function access(

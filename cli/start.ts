@@ -3,12 +3,12 @@ import { startPipeline } from '../pipeline/assemble.ts';
 import type { Address, Addresses } from '../pipeline/run-file.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createLogger } from '../runtime/logger.ts';
-import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
+import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
 import { readSecret, readTokens } from './secrets.ts';
 import { version } from './version.ts';
 
 /** `custody start`: the whole pipeline in this process until SIGINT or SIGTERM. */
-export function startCommand(_setExitCode: SetExitCode): Command {
+export function startCommand(): Command {
   return withCommonOptions(new Command('start'))
     .description('run the pipeline: collectors, log, detectors, ledger, sinks')
     .addHelpText(

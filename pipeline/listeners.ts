@@ -1,0 +1,64 @@
+import { createIngestGrpc } from '../collectors/ingest-grpc.ts';
+import { createIngestHttp } from '../collectors/ingest-http.ts';
+import type { Component } from '../runtime/component.ts';
+import type { ListenerConfig } from '../schemas/config.ts';
+import { createSqlEndpoint } from '../sinks/store/sql-endpoint/sql-endpoint.ts';
+import { createAdminHttp } from './admin-http.ts';
+import type { PipelineContext } from './context.ts';
+import type { Addresses } from './run-file.ts';
+import type { Status } from './status.ts';
+
+export interface Listeners {
+  /** In starting order: collectors last, so that nothing is accepted before everything else is ready. */
+  readonly components: readonly Component[];
+  /** Once started. */
+  addresses(): Addresses;
+}
+
+type Listening = Component & { address(): { readonly host: string; readonly port: number } };
+
+/** Every door of the process that the configuration opens. */
+export function createListeners(context: PipelineContext, status: () => Promise<Status>): Listeners {
+  const { config, tokens, clock, logger, metrics, log, digestKey } = context;
+  const intake = {
+    config: config.ingest,
+    tokens: tokens.ingest,
+    events: log.topic('custody.events'),
+    deadletter: log.topic('custody.deadletter'),
+    digestKey,
+    clock,
+    logger,
+    metrics,
+  };
+  const doors: readonly { name: keyof Addresses; listener: ListenerConfig; create: () => Listening }[] = [
+    {
+      name: 'sql',
+      listener: config.sql.listener,
+      create: () =>
+        createSqlEndpoint({
+          config: config.sql,
+          tokens: tokens.sql,
+          storePath: context.store.path,
+          logger,
+          metrics,
+          clock,
+        }),
+    },
+    {
+      name: 'admin',
+      listener: config.admin.listener,
+      create: () =>
+        createAdminHttp({ listener: config.admin.listener, tokens: tokens.admin, metrics, status }),
+    },
+    { name: 'http', listener: config.ingest.http, create: () => createIngestHttp(intake) },
+    { name: 'grpc', listener: config.ingest.grpc, create: () => createIngestGrpc(intake) },
+  ];
+  const open = doors
+    .filter(({ listener }) => listener.enabled)
+    .map(({ name, listener, create }) => ({ name, tls: listener.tls !== undefined, component: create() }));
+  return {
+    components: open.map(({ component }) => component),
+    addresses: () =>
+      Object.fromEntries(open.map(({ name, tls, component }) => [name, { ...component.address(), tls }])),
+  };
+}
