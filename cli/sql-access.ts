@@ -1,6 +1,5 @@
 import { InputError, PermanentError, TransientError } from '../runtime/errors.ts';
 import type { Config } from '../schemas/config.ts';
-import { serveStoppedStore } from '../pipeline/stopped-store.ts';
 import { readRunFile } from '../pipeline/run-file.ts';
 import { readTokens } from './secrets.ts';
 
@@ -32,6 +31,7 @@ export async function openSqlAccess(config: Config): Promise<SqlAccess> {
     const url = `${run.sql.tls ? 'https' : 'http'}://${run.sql.host}:${run.sql.port}/`;
     return access(url, headers, true, () => Promise.resolve());
   }
+  const { serveStoppedStore } = await import('../pipeline/stopped-store.ts');
   const stopped = await serveStoppedStore(config);
   return access(stopped.url, {}, false, () => stopped.close());
 }

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { startPipeline } from '../pipeline/assemble.ts';
 import type { Address, Addresses } from '../pipeline/run-file.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createLogger } from '../runtime/logger.ts';
@@ -17,6 +16,8 @@ export function startCommand(): Command {
     )
     .action(async (options: CommonOptions) => {
       const config = configOf(options);
+      // Loaded when needed: a tap, which is this program too, must stay small.
+      const { startPipeline } = await import('../pipeline/assemble.ts');
       const logger = createLogger({ level: config.log_level });
       const pipeline = await startPipeline({
         config,
