@@ -4,14 +4,24 @@ import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { queryRows, runCli, startPipelineProcess, until, type PipelineProcess } from '../support/pipeline-process.ts';
+import {
+  queryRows,
+  runCli,
+  startPipelineProcess,
+  until,
+  type PipelineProcess,
+} from '../support/pipeline-process.ts';
 import { verifies } from '../requirements.ts';
 
 const KILLS = 50;
 const LINES_PER_REQUEST = 20;
 
 /** Sends audit requests until told to stop; remembers exactly which records were acknowledged. */
-async function load(pipeline: PipelineProcess, acknowledged: Set<string>, running: () => boolean): Promise<void> {
+async function load(
+  pipeline: PipelineProcess,
+  acknowledged: Set<string>,
+  running: () => boolean,
+): Promise<void> {
   while (running()) {
     const marks = Array.from({ length: LINES_PER_REQUEST }, () => randomUUID());
     const session = `session-${randomUUID()}`;
@@ -51,7 +61,10 @@ test(
     for (let kill = 0; kill < KILLS; kill++) {
       const pipeline = await startPipelineProcess(dataDir, { CUSTODY_DETECT_SNAPSHOT_INTERVAL_MS: '300' });
       let running = true;
-      const loads = [load(pipeline, acknowledged, () => running), load(pipeline, acknowledged, () => running)];
+      const loads = [
+        load(pipeline, acknowledged, () => running),
+        load(pipeline, acknowledged, () => running),
+      ];
       await new Promise((resolve) => setTimeout(resolve, 50 + Math.random() * 900));
       await pipeline.kill();
       running = false;
@@ -92,9 +105,17 @@ test(
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => (JSON.parse(line) as { metadata: { uid: string } }).metadata.uid);
-    expect(new Set(alerts.map((alert) => alert.actor_id))).toEqual(new Set(grants.map((grant) => grant.actor_id)));
+    expect(new Set(alerts.map((alert) => alert.actor_id))).toEqual(
+      new Set(grants.map((grant) => grant.actor_id)),
+    );
     expect(alerts.length).toBe(new Set(alerts.map((alert) => alert.alert_id)).size);
-    expect(new Set(delivered)).toEqual(new Set((await queryRows<{ alert_id: string }>(pipeline, 'SELECT alert_id FROM custody.alerts')).map((alert) => alert.alert_id)));
+    expect(new Set(delivered)).toEqual(
+      new Set(
+        (await queryRows<{ alert_id: string }>(pipeline, 'SELECT alert_id FROM custody.alerts')).map(
+          (alert) => alert.alert_id,
+        ),
+      ),
+    );
 
     const live = await runCli(['verify', '--json', '--data-dir', dataDir]);
     expect(JSON.parse(live.stdout)).toMatchObject({ verdict: 'valid' });
