@@ -1,8 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep } from '../runtime/backoff.ts';
 import type { Component } from '../runtime/component.ts';
-import { loadDeployment } from '../runtime/deployment.ts';
+import { loadDeployment, makeDataDirectory } from '../runtime/deployment.ts';
 import { loadDigestKey } from '../runtime/digest-key.ts';
 import { createMetrics } from '../runtime/metrics.ts';
 import { openChdbStore } from '../sinks/store/chdb-store.ts';
@@ -51,7 +50,7 @@ async function openData(
   const { config, clock, logger } = options;
   const dataDir = config.data_dir;
   const metrics = createMetrics();
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeDataDirectory(dataDir);
   const log = await openEmbeddedLog({
     directory: join(dataDir, 'log'),
     config: config.log,

@@ -23,18 +23,31 @@ export function loadDeployment(dataDir: string, configured: string | undefined):
     return kept;
   }
   const deployment = configured ?? `custody-${randomBytes(6).toString('hex')}`;
+  makeDataDirectory(dataDir);
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     writeFileSync(path, `${JSON.stringify({ deployment })}\n`, { flag: 'wx', mode: 0o600, flush: true });
   } catch (cause) {
-    const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
-    throw new TransientError(
-      errno === 'ENOSPC' ? 'disk_full' : 'unavailable',
-      `cannot write data directory ${dataDir}: ${errno}`,
-      { cause },
-    );
+    throw unwritable(dataDir, cause);
   }
   return deployment;
+}
+
+/**
+ * Makes the data directory for this user alone, if it is missing.
+ * @throws TransientError (`disk_full`, `unavailable`)
+ */
+export function makeDataDirectory(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw unwritable(dataDir, cause);
+  }
+}
+
+function unwritable(dataDir: string, cause: unknown): TransientError {
+  const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
+  const code = errno === 'ENOSPC' ? 'disk_full' : 'unavailable';
+  return new TransientError(code, `cannot write data directory ${dataDir}: ${errno}`, { cause });
 }
 
 function readKept(path: string): string | undefined {

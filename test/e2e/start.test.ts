@@ -63,8 +63,8 @@ describe('custody start', () => {
   });
 
   test('a data directory that cannot be made is refused with one sentence', async () => {
-    const result = await runCli(['start', '--data-dir', '/proc/custody'], freePorts);
-    expect(result.stderr).toMatch(/^custody: cannot .*\/proc\/custody/);
+    const result = await runCli(['start', '--data-dir', '/etc/passwd/custody'], freePorts);
+    expect(result.stderr).toMatch(/^custody: cannot .*\/etc\/passwd\/custody: ENOTDIR/);
     expect(result.stderr.trim().split('\n')).toHaveLength(1);
     expect(result.code).toBe(6);
   });
