@@ -36,7 +36,7 @@ export function describeChain(judged: JudgedChain): Finding {
     title: titles[judged.decision],
     severity: judged.severity,
     score,
-    reason: `${sentence(parts.join(' and '))} in ${sessions} recent sessions of this tenant. ${decisionWords[judged.decision]} Novelty ${score.toFixed(3)}.`,
+    reason: `In ${sessions} recent sessions of this tenant ${parts.join(' and ')}. ${decisionWords[judged.decision]} Novelty ${score.toFixed(3)}.`,
     observed: `chain ${chain}${contact === undefined ? '' : ` to ${shown(contact.other ?? '')}`}, ${judged.bits.toFixed(1)} bits of surprise`,
     normal: `0 of ${sessions} recent sessions here had it; the score threshold is ${judged.threshold}`,
     distance: `more surprising than ${(score * 100).toFixed(1)} % of the tenant's recent sessions`,
@@ -59,7 +59,3 @@ const titles: Readonly<Record<Decision, string>> = {
   other: 'Novel tool chain let through',
   none: 'Novel tool chain executed without a known policy decision',
 };
-
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}

@@ -85,7 +85,11 @@ export function exfilSpike(config: DetectConfig['exfil']): Detector<ExfilTenant,
 
     step(detected, state, raise) {
       const { call, fresh } = detected;
-      if (call === undefined || detected.decision === 'deny') return;
+      if (call === undefined) return;
+      if (detected.decision === 'deny') {
+        forgetContacts(call, state);
+        return;
+      }
       noteSpikes(config, detected, call, state);
       if (fresh.destinations.length > 0 || fresh.argumentsSize || fresh.resultSize)
         judgeSends(detected, call, state, config, raise);
@@ -109,6 +113,14 @@ export function exfilSpike(config: DetectConfig['exfil']): Detector<ExfilTenant,
       return { learning: seen < config.learning_calls, seen };
     },
   };
+}
+
+/** A refused call may have been told as a request before: where it did not go is not known for that. */
+function forgetContacts(call: CallFacts, { tenant, session }: State): void {
+  for (const destination of call.destinations) {
+    const hash = itemHash(destination);
+    if (session.contacted.delete(hash)) removeItem(tenant.destinations, hash);
+  }
 }
 
 function noteSpikes(
@@ -176,7 +188,11 @@ function judgeSends(
       calls: fresh.has(destination) ? 1 : 0,
     });
     if (firstSeen) {
-      const spike = candidates.findLast((candidate) => carries(candidate, call, tenant));
+      const carried = candidates.filter((candidate) => carries(candidate, call, tenant));
+      const spike = carried.reduce<Spike | undefined>(
+        (largest, candidate) => (candidate.bytes > (largest?.bytes ?? 0) ? candidate : largest),
+        undefined,
+      );
       if (spike !== undefined) raise(describeSpike(spike, call, destination, detected.decision));
     }
     if (sent === undefined) continue;
@@ -193,7 +209,8 @@ function judgeSends(
  */
 function carries(spike: Spike, call: CallFacts, tenant: ExfilTenant): boolean {
   if (spike.callIndex === call.index && spike.side === 'arguments') return true;
-  if ((call.argumentsBytes ?? 0) >= carryingBytes) return spike.callIndex !== call.index || !spike.inbound;
+  const page = spike.inbound && spike.callIndex === call.index;
+  if ((call.argumentsBytes ?? 0) >= carryingBytes && !page) return true;
   if (spike.inbound && spike.callIndex !== call.index) return false;
   const sizes = contactsOf(tenant, call);
   return sizes !== undefined && (sizes.firstContacts + 1) / (sizes.sends + 2) < rareContactShare;

@@ -31,7 +31,11 @@ export function removeItem(items: KnownItems, item: number): boolean {
 }
 
 /** Some session other than the asking one has had the item. */
-export function knownToOthers(items: KnownItems, item: number, ownItems: ReadonlySet<number>): boolean {
+export function knownToOthers(
+  items: KnownItems,
+  item: number,
+  ownItems: { has(item: number): boolean },
+): boolean {
   const count = items.get(item);
   return count !== undefined && (count > 1 || !ownItems.has(item));
 }

@@ -17,12 +17,12 @@ import {
   type Detector,
   type DetectorState,
   type Finding,
+  type Raise,
 } from './detector.ts';
 import { itemHash } from './item-hash.ts';
 import { addItem, knownToOthers, removeItem, type KnownItems } from './known-items.ts';
 import { knownEverywhere, shareItem, unshareItem, type SharedItems } from './shared-items.ts';
 import {
-  countOpportunity,
   forgetScore,
   newScoreHistogram,
   noveltyShare,
@@ -40,31 +40,41 @@ interface ChainTenant {
   /** By chain class. */
   readonly rates: NoveltyRate[];
   readonly scores: ScoreHistogram;
+  /** How many sessions in `scores` were under an alert. */
+  alarmedScores: number;
 }
 
 interface ChainSession extends ChainContext {
-  /** Items this session taught. */
-  readonly learned: Set<number>;
-  /** Bit per chain class: it had an opportunity, it did something new. */
-  opportunities: number;
-  novelties: number;
+  /** Items this session taught, with their class. */
+  readonly learned: Map<number, ChainClass>;
   /** Its place in the tenant's histogram, -1 before its first call. */
   bucket: number;
   /** Surprise of the latest calls without their destinations, by call index: destinations may be told later. */
   readonly chainBits: Map<number, number>;
-  /** Findings about calls whose execution nobody has confirmed yet. */
-  readonly pending: Map<number, Finding>;
+  /** Calls whose execution nobody has confirmed yet, by index. */
+  readonly pending: Map<number, Unconfirmed>;
+}
+
+/** What to learn and to raise once it is known that the call went through. */
+interface Unconfirmed {
+  readonly items: readonly ChainItem[];
+  readonly bits: number;
+  readonly finding: Finding | undefined;
 }
 
 type State = DetectorState<ChainTenant, ChainSession, SharedItems>;
 
 const maxTenantItems = 8192;
 const maxSessionItems = 512;
-const maxPending = 4;
+const maxPending = 8;
 const maxChainBits = 16;
-/** Below this even the highest score of a very regular tenant is no news. */
-const minBits = 3;
-const highBits = 8;
+/**
+ * Below this even the highest score of a very regular tenant is no news. With less history nothing can be this rare;
+ * then a finding must come within `slackBits` of the rarest that the history can show.
+ */
+const minBits = 6;
+const slackBits = 1.25;
+const highBits = 10;
 /** How often an item known to three tenants is new to a fourth; counts less the more sessions the tenant has. */
 const knownElsewhereShare = 0.25;
 const tenantWeightSessions = 50;
@@ -87,14 +97,13 @@ export function novelChain(
     newTenantState: (tenant) => ({
       hash: itemHash(tenant),
       items: new Map(),
-      rates: [...Array(chainClasses.length + 1).keys()].map(() => ({ opportunities: 0, novel: 0 })),
+      rates: [...Array(chainClasses.length + 1).keys()].map(() => ({ occurrences: 0, singles: 0 })),
       scores: newScoreHistogram(),
+      alarmedScores: 0,
     }),
     newSessionState: () => ({
       tools: [],
-      learned: new Set(),
-      opportunities: 0,
-      novelties: 0,
+      learned: new Map(),
       bucket: -1,
       chainBits: new Map(),
       pending: new Map(),
@@ -108,47 +117,28 @@ export function novelChain(
         state.session.pending.delete(call.index);
         return;
       }
-      confirm(state.session, detected, call, raise);
+      confirm(state, detected, call, raise);
       const items = newItems(detected, call, state.session);
       if (items.length === 0) return;
       const judged = judge(state, call, items, detected.fresh.call);
-      if (judged !== undefined) {
-        const score = percentile(state.tenant.scores, scoreBucket(judged.bits), state.session.bucket);
-        probe?.(detected.event.event_id, score, judged.bits);
-        const others = othersCount(state);
-        if (others >= config.learning_sessions && score > config.threshold && judged.bits >= minBits) {
-          const finding = describeChain({
-            call,
-            decision: detected.decision,
-            novel: judged.novel,
-            bits: judged.bits,
-            score,
-            sessions: others,
-            threshold: config.threshold,
-            severity: severityOf(judged.novel, judged.bits),
-          });
-          if (executed(detected)) raise(finding);
-          else postpone(state.session, call.index, finding);
-        }
-      }
-      if (!detected.quarantined) learn(state, items, judged?.bits);
+      const finding =
+        judged === undefined ? undefined : findingOf(config, probe, judged, detected, call, state);
+      const unconfirmed = { items, bits: judged?.bits ?? 0, finding };
+      if (executed(detected)) accept(state, unconfirmed, detected.quarantined, raise);
+      else postpone(state.session, call.index, unconfirmed);
       if (detected.fresh.call) extendContext(state.session, itemHash(call.toolKey), call);
     },
 
     quarantine(state) {
-      const { tenant, session, shared } = state;
-      for (const item of session.learned)
-        if (removeItem(tenant.items, item)) unshareItem(shared, item, tenant.hash);
+      const { tenant, session } = state;
+      for (const [item, itemClass] of session.learned) takeBack(state, item, itemClass);
       session.learned.clear();
-      for (const itemClass of chainClasses) {
-        const rate = tenant.rates[itemClass];
-        if (rate === undefined) continue;
-        if (has(session.opportunities, itemClass)) rate.opportunities = Math.max(0, rate.opportunities - 1);
-        if (has(session.novelties, itemClass)) rate.novel = Math.max(0, rate.novel - 1);
-      }
-      session.opportunities = 0;
-      session.novelties = 0;
-      if (session.bucket >= 0) forgetScore(tenant.scores, session.bucket);
+      // Some sessions under an alert stay in the calibration, or every alarm would lower the bar for the next; but so
+      // few that a flood of attacks cannot raise it.
+      const kept = tenant.alarmedScores + 1;
+      if (session.bucket >= 0 && kept <= (tenant.scores.total * (1 - config.threshold)) / 2)
+        tenant.alarmedScores = kept;
+      else if (session.bucket >= 0) forgetScore(tenant.scores, session.bucket);
       session.bucket = -1;
     },
 
@@ -163,12 +153,45 @@ function newItems(detected: DetectEvent, call: CallFacts, session: ChainSession)
   return detected.fresh.call ? [...chainItems(toolHash, session), ...destinations] : destinations;
 }
 
+function findingOf(
+  config: DetectConfig['novel_chain'],
+  probe: ScoreProbe | undefined,
+  judged: Judged,
+  { event, decision }: DetectEvent,
+  call: CallFacts,
+  { tenant, session }: State,
+): Finding | undefined {
+  const score = percentile(tenant.scores, scoreBucket(judged.bits), session.bucket);
+  probe?.(event.event_id, score, judged.bits);
+  const others = tenant.scores.total - (session.bucket >= 0 ? 1 : 0);
+  if (others < config.learning_sessions || score <= config.threshold) return undefined;
+  if (judged.bits < floorBits(tenant, judged)) return undefined;
+  const { novel, bits } = judged;
+  const severity = severityOf(judged);
+  return describeChain({
+    call,
+    decision,
+    novel,
+    bits,
+    score,
+    sessions: others,
+    threshold: config.threshold,
+    severity,
+  });
+}
+
+interface Judged {
+  readonly bits: number;
+  readonly novel: readonly ChainItem[];
+  readonly consequential: boolean;
+}
+
 function judge(
   state: State,
   call: CallFacts,
   items: readonly ChainItem[],
   isFirst: boolean,
-): { bits: number; novel: ChainItem[] } | undefined {
+): Judged | undefined {
   const { tenant, session } = state;
   const novel = items.filter(({ hash }) => !knownToOthers(tenant.items, hash, session.learned));
   const consequential =
@@ -186,56 +209,72 @@ function judge(
     const oldest = session.chainBits.keys().next().value;
     if (oldest !== undefined) session.chainBits.delete(oldest);
   }
-  return { bits: chain + contact, novel };
+  return { bits: chain + contact, novel, consequential };
 }
 
-/** How rare it is here to do something new of this class; less of a surprise when three tenants know the item. */
-function bitsOf({ tenant, session, shared }: State, item: ChainItem): number {
-  const rate = tenant.rates[item.itemClass];
+/** How rare it is here that something of this class is new; less so when three tenants know the item. */
+function bitsOf({ tenant, session, shared }: State, { itemClass, hash }: ChainItem): number {
+  const rate = tenant.rates[itemClass];
   if (rate === undefined) return 0;
-  const share = noveltyShare(
-    rate,
-    has(session.opportunities, item.itemClass),
-    has(session.novelties, item.itemClass),
-  );
-  if (!knownEverywhere(shared, item.hash)) return surpriseBits(share);
-  const weight = rate.opportunities / (rate.opportunities + tenantWeightSessions);
+  let ownOccurrences = 0;
+  let ownSingles = 0;
+  for (const [item, learnedClass] of session.learned) {
+    if (learnedClass !== itemClass) continue;
+    ownOccurrences += 1;
+    if (tenant.items.get(item) === 1) ownSingles += 1;
+  }
+  const share = noveltyShare(rate, ownOccurrences, ownSingles);
+  if (!knownEverywhere(shared, hash)) return surpriseBits(share);
+  const weight = tenant.scores.total / (tenant.scores.total + tenantWeightSessions);
   return surpriseBits(weight * share + (1 - weight) * Math.max(share, knownElsewhereShare));
 }
 
-/** Rates are those of the calls that are judged, so that they measure what the score is made of. */
-function learn(state: State, items: readonly ChainItem[], bits: number | undefined): void {
+function learn(state: State, items: readonly ChainItem[], bits: number): void {
   const { tenant, session, shared } = state;
   for (const { itemClass, hash } of items) {
-    const judged = bits !== undefined || itemClass === chainClass.tool;
-    const rate = judged ? tenant.rates[itemClass] : undefined;
-    if (rate !== undefined && !has(session.opportunities, itemClass)) {
-      session.opportunities |= 1 << itemClass;
-      countOpportunity(rate);
-    }
     if (session.learned.has(hash) || session.learned.size >= maxSessionItems) continue;
-    if (rate !== undefined && !tenant.items.has(hash) && !has(session.novelties, itemClass)) {
-      session.novelties |= 1 << itemClass;
-      rate.novel += 1;
+    session.learned.set(hash, itemClass);
+    const rate = tenant.rates[itemClass];
+    const before = tenant.items.get(hash) ?? 0;
+    if (rate !== undefined) {
+      rate.occurrences += 1;
+      if (before < 2) rate.singles += before === 0 ? 1 : -1;
     }
-    session.learned.add(hash);
     const evicted = addItem(tenant.items, hash, maxTenantItems);
     if (evicted !== undefined) unshareItem(shared, evicted, tenant.hash);
     shareItem(shared, hash, tenant.hash);
   }
-  const bucket = scoreBucket(bits ?? 0);
+  const bucket = scoreBucket(bits);
   if (bucket > session.bucket) {
     recordScore(tenant.scores, session.bucket, bucket);
     session.bucket = bucket;
   }
 }
 
-function severityOf(novel: readonly ChainItem[], bits: number): 'medium' | 'high' {
+function takeBack({ tenant, shared }: State, item: number, itemClass: ChainClass): void {
+  const before = tenant.items.get(item);
+  if (before === undefined) return;
+  const rate = tenant.rates[itemClass];
+  if (rate !== undefined) {
+    rate.occurrences = Math.max(0, rate.occurrences - 1);
+    if (before <= 2) rate.singles = Math.max(0, rate.singles + (before === 1 ? -1 : 1));
+  }
+  if (removeItem(tenant.items, item)) unshareItem(shared, item, tenant.hash);
+}
+
+function floorBits({ rates }: ChainTenant, { novel }: Judged): number {
+  let occurrences = 0;
+  for (const { itemClass } of novel) occurrences = Math.max(occurrences, rates[itemClass]?.occurrences ?? 0);
+  return Math.min(minBits, surpriseBits(1 / (occurrences + 2)) - slackBits);
+}
+
+/** A new tool that only reads harms nobody yet; a new way to a new place is the worst. */
+function severityOf({ novel, bits, consequential }: Judged): 'low' | 'medium' | 'high' {
+  if (!consequential) return 'low';
   const classes = new Set<ChainClass>(novel.map(({ itemClass }) => itemClass));
   const chain =
     classes.has(chainClass.tool) || classes.has(chainClass.bigram) || classes.has(chainClass.pair);
-  const firstContact = classes.has(chainClass.destination);
-  return bits >= highBits && chain && firstContact ? 'high' : 'medium';
+  return bits >= highBits && chain && classes.has(chainClass.destination) ? 'high' : 'medium';
 }
 
 /** Somebody allowed it, or it has an outcome that is no refusal, or its whole span was told. */
@@ -243,29 +282,25 @@ function executed({ decision, event, call }: DetectEvent): boolean {
   return decision !== 'none' || event.phase !== 'request' || call?.category !== undefined;
 }
 
-function postpone(session: ChainSession, callIndex: number, finding: Finding): void {
-  if (session.pending.size < maxPending) session.pending.set(callIndex, finding);
+function accept(state: State, unconfirmed: Unconfirmed, quarantined: boolean, raise: Raise): void {
+  if (unconfirmed.finding !== undefined) raise(unconfirmed.finding);
+  if (!quarantined) learn(state, unconfirmed.items, unconfirmed.bits);
+}
+
+function postpone(session: ChainSession, callIndex: number, unconfirmed: Unconfirmed): void {
+  session.pending.set(callIndex, unconfirmed);
+  if (session.pending.size <= maxPending) return;
+  const oldest = session.pending.keys().next().value;
+  if (oldest !== undefined) session.pending.delete(oldest);
 }
 
 /** A call only requested so far has gone through when it gets an outcome, or when the session goes on after it. */
-function confirm(
-  session: ChainSession,
-  detected: DetectEvent,
-  call: CallFacts,
-  raise: (finding: Finding) => void,
-): void {
-  if (session.pending.size === 0) return;
-  for (const [index, finding] of session.pending) {
+function confirm(state: State, detected: DetectEvent, call: CallFacts, raise: Raise): void {
+  const { pending } = state.session;
+  if (pending.size === 0) return;
+  for (const [index, unconfirmed] of pending) {
     if (index === call.index ? !executed(detected) : !detected.fresh.call) continue;
-    session.pending.delete(index);
-    raise(finding);
+    pending.delete(index);
+    accept(state, unconfirmed, detected.quarantined, raise);
   }
-}
-
-function othersCount({ tenant, session }: State): number {
-  return tenant.scores.total - (session.bucket >= 0 ? 1 : 0);
-}
-
-function has(mask: number, itemClass: ChainClass): boolean {
-  return (mask & (1 << itemClass)) !== 0;
 }

@@ -1,24 +1,18 @@
-/** Sessions that had an opportunity, and those of them that did something new: learned per class of items. */
+/** Items of one class: how often sessions had one, and how many of the items only one session has had. */
 export interface NoveltyRate {
-  opportunities: number;
-  novel: number;
+  occurrences: number;
+  singles: number;
 }
 
-const rateWindow = 256;
-
-export function countOpportunity(rate: NoveltyRate): void {
-  if (rate.opportunities >= rateWindow) {
-    rate.opportunities = Math.floor(rate.opportunities / 2);
-    rate.novel = Math.floor(rate.novel / 2);
-  }
-  rate.opportunities += 1;
-}
-
-/** Estimated share of sessions with something new, without the session that asks; never 0 or 1. */
-export function noveltyShare(rate: NoveltyRate, ownOpportunity: boolean, ownNovel: boolean): number {
-  const opportunities = Math.max(0, rate.opportunities - (ownOpportunity ? 1 : 0));
-  const novel = Math.min(opportunities, Math.max(0, rate.novel - (ownNovel ? 1 : 0)));
-  return (novel + 1) / (opportunities + 2);
+/**
+ * Good-Turing estimate of the chance that the next item is a new one: the share of items seen once. It needs no
+ * second pass and forgets the first sessions, for which everything was new, as soon as others repeat them.
+ * `own*` is what the asking session put in itself. Never 0 or 1.
+ */
+export function noveltyShare(rate: NoveltyRate, ownOccurrences: number, ownSingles: number): number {
+  const occurrences = Math.max(0, rate.occurrences - ownOccurrences);
+  const singles = Math.min(occurrences, Math.max(0, rate.singles - ownSingles));
+  return (singles + 1) / (occurrences + 2);
 }
 
 /**
