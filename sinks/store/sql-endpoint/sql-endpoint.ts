@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { mkdir, rm } from 'node:fs/promises';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { BearerToken } from '../../../runtime/bearer.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Component } from '../../../runtime/component.ts';
-import { ConfigError, PermanentError } from '../../../runtime/errors.ts';
+import { PermanentError } from '../../../runtime/errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Metrics } from '../../../runtime/metrics.ts';
 import type { SqlConfig } from '../../../schemas/config.ts';
 import { openEngine, type EngineConnection } from './engine.ts';
 import { parseEngineException, refusals, type SqlException } from './exceptions.ts';
 import { countPoolThreads } from './pool-threads.ts';
+import { createListener, listen } from './listener.ts';
 import { helloBlock, isHello } from './native-hello.ts';
 import { checkAccess, readRequest, type SqlRequest } from './request.ts';
 import { sendException, sendResult, type Framing, type ServerFacts } from './respond.ts';
@@ -38,9 +38,6 @@ export interface SqlEndpoint extends Component {
 
 /** Requests that may wait for a slot, per slot. */
 const WAITING_PER_SLOT = 8;
-const CONNECTIONS_MAX = 512;
-/** URL and headers together; settings and query parameters travel there. */
-const HEADER_MAX_BYTES = 256 * 1024;
 /** A client that takes no byte for this long is cut off. */
 const IDLE_MAX_MS = 30_000;
 /** What running queries get at `stop` before they are cancelled. */
@@ -70,8 +67,8 @@ export function createSqlEndpoint(options: SqlEndpointOptions): SqlEndpoint {
       const slotCount = await usableSlots(options, control);
       const runner = { config, storePath, resultDirectory, control };
       const handle = createHandler(options, runner, facts, slotCount, running);
-      server = await createListener(config, handle);
-      await listen(server, config);
+      server = await createListener(config.listener, handle);
+      await listen(server, config.listener);
     },
     async stop() {
       const closing = server;
@@ -123,50 +120,6 @@ async function readFacts(control: EngineConnection): Promise<ServerFacts> {
   const answer = await control.run('SELECT version(), timezone()', 'TSV');
   const [version = '', timezone = 'UTC'] = Buffer.from(answer.bytes).toString('utf8').trim().split('\t');
   return { version, timezone };
-}
-
-async function createListener(
-  config: SqlConfig,
-  handle: (request: IncomingMessage, response: ServerResponse) => void,
-): Promise<Server> {
-  const { tls } = config.listener;
-  const http = { maxHeaderSize: HEADER_MAX_BYTES, requestTimeout: 30_000, headersTimeout: 10_000 };
-  let created: Server;
-  if (tls === undefined) created = createServer(http, handle);
-  else {
-    const [cert, key, ca] = await Promise.all([
-      readTlsFile(tls.cert_file),
-      readTlsFile(tls.key_file),
-      tls.client_ca_file === undefined ? undefined : readTlsFile(tls.client_ca_file),
-    ]);
-    const client = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
-    created = createTlsServer({ ...http, cert, key, minVersion: 'TLSv1.2', ...client }, handle);
-  }
-  created.maxConnections = CONNECTIONS_MAX;
-  return created;
-}
-
-async function readTlsFile(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw new ConfigError('cannot start the SQL endpoint: a TLS file is not readable', {
-      path: 'sql.listener.tls',
-      cause,
-    });
-  }
-}
-
-function listen(server: Server, config: SqlConfig): Promise<void> {
-  const { host, port } = config.listener;
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause) => {
-      reject(
-        new PermanentError('port_taken', `cannot listen on ${host}:${port}: the port is taken`, { cause }),
-      );
-    });
-    server.listen(port, host, () => resolve());
-  });
 }
 
 function createHandler(
