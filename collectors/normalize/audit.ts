@@ -1,10 +1,118 @@
 import { InputError } from '../../runtime/errors.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
+import type { AttributeValue } from '../otlp/model.ts';
+import { assembleEvent } from './assemble.ts';
 import type { NormalizeContext } from './context.ts';
+import { asText, asUnixNano } from './field-values.ts';
+import { F } from './fields.ts';
+import { readFields } from './mapping.ts';
+import { plainValue } from './plain-value.ts';
+import { recordId } from './record-id.ts';
+import { resourceFacts } from './resource.ts';
 
-/** Maps one JSON audit event to an event. Throws InputError with a path when it cannot become one; otherwise total. */
+const FLATTEN_DEPTH_MAX = 4;
+const MEMBERS_MAX = 1024;
+/** Members that are payloads: kept whole, whatever is in them. */
+const PAYLOADS = new Set(
+  'arguments args input params tool_input result output tool_output response tool.arguments tool.args tool.result'.split(
+    ' ',
+  ),
+);
+/** Under `result` these are facts about it, not the payload. */
+const RESULT_FACTS = new Set(['category', 'status', 'code', 'size_bytes']);
+const NO_RESOURCE: ReadonlyMap<string, AttributeValue> = new Map();
+
+/**
+ * Maps one JSON audit event to an event: nested members are read by their dotted path. Throws InputError with a path
+ * when it cannot become one; otherwise total.
+ */
 export function normalizeAudit(value: unknown, context: NormalizeContext): CustodyEvent {
-  void value;
-  void context;
-  throw new InputError('input_invalid', 'cannot normalise audit event: not built yet');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new InputError('input_invalid', 'cannot take the audit event: it is not a JSON object', {
+      path: '',
+    });
+  const members = new Map<string, AttributeValue>();
+  const dropped = flatten(plainValue(value) as Record<string, unknown>, '', 0, members);
+  if (members.size === 0)
+    throw new InputError('input_invalid', 'cannot take the audit event: it has no members', { path: '' });
+  const read = readFields({
+    name: undefined,
+    scopeName: undefined,
+    service: undefined,
+    attributes: members,
+    dialectId: 'audit-json',
+  });
+  const time = read.values[F.time];
+  if (time !== undefined && asUnixNano(time) === undefined && time !== 0 && time !== '0')
+    throw new InputError(
+      'input_invalid',
+      'cannot take the audit event: its time is neither ISO 8601 nor a Unix time',
+      {
+        path: 'time',
+      },
+    );
+  const name = asText(read.values[F.name]);
+  return assembleEvent(
+    read,
+    {
+      signal: 'audit',
+      eventId: recordId(['audit', context.tenantPinned ? context.tenant : ''], members, context.digestKey),
+      name,
+      scopeName: undefined,
+      time,
+      endTime: read.values[F.endTime],
+      traceId: hexId(read.values[F.traceId], 32),
+      spanId: hexId(read.values[F.spanId], 16),
+      parentSpanId: hexId(read.values[F.parentSpanId], 16),
+      spanKind: 0,
+      statusCode: 0,
+      statusMessage: undefined,
+      sampled: undefined,
+      droppedCount: dropped,
+      resource: resourceFacts(NO_RESOURCE),
+    },
+    context,
+  );
+}
+
+/** Adds members by dotted path and tells how many found no room. */
+function flatten(
+  object: Readonly<Record<string, unknown>>,
+  prefix: string,
+  depth: number,
+  into: Map<string, AttributeValue>,
+): number {
+  let dropped = 0;
+  for (const key of Object.keys(object).sort()) {
+    const member = object[key];
+    const path = prefix + key;
+    if (member === null) continue;
+    if (into.size >= MEMBERS_MAX) dropped++;
+    else if (isObject(member) && depth < FLATTEN_DEPTH_MAX && !isPayload(path, member))
+      dropped += flatten(member, `${path}.`, depth + 1, into);
+    else into.set(path, attributeValue(member));
+  }
+  return dropped;
+}
+
+function isPayload(path: string, member: Readonly<Record<string, unknown>>): boolean {
+  if (path === 'result') return !Object.keys(member).every((key) => RESULT_FACTS.has(key));
+  return PAYLOADS.has(path);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Plain JSON in the shape attributes have: objects become Maps. */
+function attributeValue(value: unknown): AttributeValue {
+  if (Array.isArray(value)) return value.map(attributeValue);
+  if (isObject(value))
+    return new Map(Object.entries(value).map(([key, item]) => [key, attributeValue(item)]));
+  return value as string | number | boolean | null;
+}
+
+function hexId(value: AttributeValue | undefined, digits: number): string | undefined {
+  const id = asText(value)?.toLowerCase();
+  return id?.length === digits && /^[0-9a-f]+$/.test(id) && !/^0+$/.test(id) ? id : undefined;
 }

@@ -1,13 +1,65 @@
 import { InputError } from '../../runtime/errors.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
 import type { OtlpSpan } from '../otlp/model.ts';
+import { assembleEvent } from './assemble.ts';
 import type { NormalizeContext } from './context.ts';
+import { readFields } from './mapping.ts';
+import { recordId } from './record-id.ts';
+import { resourceFacts } from './resource.ts';
+
+const TRACE_ID = /^[0-9a-f]{32}$/;
+const SPAN_ID = /^[0-9a-f]{16}$/;
+/** `W3C trace flags` are the lowest byte of the OTLP field. */
+const SAMPLED = 1;
 
 /** Maps one OTLP span to an event. Throws InputError with a path when it cannot become one; otherwise total. */
 export function normalizeSpan(span: OtlpSpan, context: NormalizeContext): CustodyEvent {
-  void context;
-  throw new InputError(
-    'input_invalid',
-    `cannot normalise span of ${span.scopeName ?? 'no scope'}: not built yet`,
+  if (!TRACE_ID.test(span.traceId)) throw invalid('traceId', '32 hex digits');
+  if (!SPAN_ID.test(span.spanId)) throw invalid('spanId', '16 hex digits');
+  const resource = resourceFacts(span.resource);
+  const name = span.name === '' ? undefined : span.name;
+  const read = readFields({
+    name,
+    scopeName: span.scopeName,
+    service: resource.service,
+    attributes: span.attributes,
+  });
+  const exception = span.events.find((event) => event.name === 'exception')?.attributes.get('exception.type');
+  return assembleEvent(
+    read,
+    {
+      signal: 'span',
+      eventId: recordId(
+        [
+          ...['span', context.tenantPinned ? context.tenant : '', span.traceId, span.spanId],
+          ...[span.startTimeUnixNano, span.endTimeUnixNano, span.name, String(span.statusCode)],
+          span.statusMessage ?? '',
+        ],
+        span.attributes,
+        context.digestKey,
+      ),
+      name,
+      scopeName: span.scopeName,
+      time: span.startTimeUnixNano,
+      endTime: span.endTimeUnixNano,
+      traceId: span.traceId,
+      spanId: span.spanId,
+      parentSpanId: parentOf(span.parentSpanId),
+      spanKind: span.kind,
+      statusCode: span.statusCode === 0 && exception !== undefined ? 2 : span.statusCode,
+      statusMessage: span.statusMessage,
+      sampled: span.flags === undefined ? undefined : (span.flags & SAMPLED) === SAMPLED,
+      droppedCount: span.droppedAttributesCount,
+      resource,
+    },
+    context,
   );
+}
+
+function parentOf(id: string | undefined): string | undefined {
+  return id !== undefined && SPAN_ID.test(id) && !/^0+$/.test(id) ? id : undefined;
+}
+
+function invalid(path: string, expected: string): InputError {
+  return new InputError('input_invalid', `cannot take the span: its ${path} is not ${expected}`, { path });
 }

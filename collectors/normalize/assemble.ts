@@ -1,0 +1,324 @@
+import { InputError } from '../../runtime/errors.ts';
+import {
+  EVENT_SCHEMA,
+  limits,
+  TENANT_PATTERN,
+  type CustodyEvent,
+  type EventKind,
+} from '../../schemas/event.ts';
+import type { AttributeValue } from '../otlp/model.ts';
+import { classifyAction, type ActionClass } from './action-class.ts';
+import { keepAttributes } from './attributes.ts';
+import { compact } from './compact.ts';
+import type { NormalizeContext } from './context.ts';
+import { findDestinations, hostOf } from './destinations.ts';
+import type { Vantage } from './dialect.ts';
+import * as value from './field-values.ts';
+import type { RedactionCounts } from './field-values.ts';
+import { F } from './fields.ts';
+import { keyedDigest } from './keyed-digest.ts';
+import { kindOf, phaseOf } from './kind.ts';
+import { findNameRule, type ReadFields } from './mapping.ts';
+import { outcomeOf, type Outcome } from './outcome.ts';
+import { actorOf, factSources } from './parties.ts';
+import { describePayload, type DescribedPayload } from './payload.ts';
+import { policyOf } from './policy.ts';
+import { addCounts } from './redact.ts';
+import type { ResourceFacts } from './resource.ts';
+import { sessionOf } from './session.ts';
+import { splitToolName } from './tool-name.ts';
+
+/** What the wire record says outside its attributes. */
+export interface Envelope {
+  readonly signal: 'span' | 'log' | 'audit';
+  readonly eventId: string;
+  readonly name: string | undefined;
+  readonly scopeName: string | undefined;
+  readonly time: AttributeValue | undefined;
+  readonly endTime: AttributeValue | undefined;
+  readonly traceId: string | undefined;
+  readonly spanId: string | undefined;
+  readonly parentSpanId: string | undefined;
+  /** OTLP span kind; 0 where there is none. */
+  readonly spanKind: number;
+  /** OTLP status code; 0 where there is none. */
+  readonly statusCode: number;
+  readonly statusMessage: string | undefined;
+  readonly sampled: boolean | undefined;
+  readonly droppedCount: number;
+  readonly resource: ResourceFacts;
+}
+
+type Draft = { -readonly [K in keyof CustodyEvent]-?: CustodyEvent[K] | undefined };
+type Result = NonNullable<CustodyEvent['result']>;
+type Tool = NonNullable<CustodyEvent['tool']>;
+
+/** Shapes what a record says into an event; members in key order, so that encoding needs no sorting. */
+export function assembleEvent(read: ReadFields, envelope: Envelope, context: NormalizeContext): CustodyEvent {
+  const { values } = read;
+  const { resource } = envelope;
+  const counts: RedactionCounts = { ...resource.counts };
+  const from = (field: number): AttributeValue | undefined => values[field] ?? resource.values.get(field);
+  const found = findNameRule(envelope.name, read.names);
+  const rule = found?.rule;
+  const kind = kindOf(read, rule, envelope.spanKind === 3);
+  const phase = phaseOf(read, kind, rule, envelope.signal === 'span');
+  const vantage = vantageOf(read, rule?.vantage, envelope.spanKind);
+
+  const given = describe(values[F.arguments], values[F.argumentsBytes], context, true);
+  const got = describe(values[F.result], values[F.resultBytes], context, false);
+  if (given !== undefined) addCounts(counts, given.redactions);
+  if (got !== undefined) addCounts(counts, got.redactions);
+  const outcome = outcomeOf(values, got?.plain, envelope.statusCode);
+  const nameInRule = rule?.toolInName === true && kind === 'tool_call' ? found?.rest : undefined;
+  const knownServer = value.asName(from(F.serverName), counts);
+  const tool = toolOf(values, nameInRule, knownServer, counts);
+  const statusMessage = value.asName(envelope.statusMessage, counts, limits.attributeValueChars);
+  const kept = keepAttributes(read.unknown, resource.attributes, statusMessage, counts);
+  const dropped = kept.dropped + envelope.droppedCount + read.duplicatePayloads;
+
+  const actor = actorOf(from, resource.runtimeId, vantage, counts);
+  const client = compact<NonNullable<CustodyEvent['client']>>({
+    address: value.asName(values[F.clientAddress], counts),
+    name: value.asIdentity(from(F.clientName), counts),
+    version: value.asName(from(F.clientVersion), counts),
+  });
+  const server = compact<NonNullable<CustodyEvent['server']>>({
+    address: value.asName(values[F.serverAddress], counts),
+    name: knownServer ?? tool?.serverName,
+    version: value.asName(from(F.serverVersion), counts),
+  });
+  const policy = policyOf(from, counts);
+  const scope = compact<NonNullable<CustodyEvent['scope']>>({
+    credential_class: value.asName(from(F.credentialClass), counts),
+    grants: value.asList(from(F.grants), counts, limits.grants),
+    token_digest: digestOf(values[F.tokenId], context),
+    ttl_sec: value.asCount(from(F.ttlSec)),
+  });
+  const event: Omit<Draft, 'tool_definitions'> = {
+    actor,
+    arguments: given?.payload,
+    attributes: kept.attributes,
+    attributes_dropped: dropped === 0 ? undefined : dropped,
+    client,
+    cost: compact<NonNullable<CustodyEvent['cost']>>({
+      input_tokens: value.asCount(values[F.inputTokens]),
+      output_tokens: value.asCount(values[F.outputTokens]),
+      usd: value.asAmount(values[F.usd]),
+    }),
+    destinations: destinationsOf(values, given, kind, context),
+    end_time_unix_nano: value.asUnixNano(envelope.endTime),
+    environment: value.asName(from(F.environment), counts),
+    event_id: envelope.eventId,
+    fact_sources: factSources({ actor, client, server, scope, policy }, vantage, kind),
+    idempotency_key: value.asName(values[F.idempotencyKey], counts),
+    kind,
+    mcp: mcpOf(values, counts),
+    observed_time_unix_nano: context.observedTimeUnixNano,
+    phase,
+    pii: undefined,
+    plan_depth: value.asCount(values[F.planDepth]),
+    policy,
+    result: resultOf(outcome, got, kind, phase, policy?.decision, counts),
+    retry_count: value.asCount(values[F.retryCount]),
+    schema: EVENT_SCHEMA,
+    scope,
+    server,
+    session: sessionOf(from, envelope.traceId, counts, rule?.transition),
+    source: sourceOf(read, envelope, context, vantage, counts),
+    tenant: tenantOf(from(F.tenant), context),
+    time_unix_nano: value.asUnixNano(envelope.time) ?? context.observedTimeUnixNano,
+    tool: tool?.tool,
+    trace: compact<NonNullable<CustodyEvent['trace']>>({
+      parent_span_id: envelope.parentSpanId,
+      span_id: envelope.spanId,
+      trace_id: envelope.traceId,
+    }),
+  };
+  // Last, when everything has been redacted; its place in the order is kept above.
+  event.pii = compact<NonNullable<CustodyEvent['pii']>>({
+    count: value.asCount(values[F.piiCount]),
+    redactions: sorted(counts),
+  });
+  return compact<Omit<CustodyEvent, 'tool_definitions'>>(event) as CustodyEvent;
+}
+
+function describe(
+  payload: AttributeValue | undefined,
+  size: AttributeValue | undefined,
+  context: NormalizeContext,
+  destinations: boolean,
+): DescribedPayload | undefined {
+  const stated = value.asCount(size);
+  if (payload === undefined) {
+    if (stated === undefined) return undefined;
+    return {
+      payload: { size_bytes: stated, size_source: 'attribute' },
+      redactions: {},
+      destinations: [],
+      plain: undefined,
+    };
+  }
+  return describePayload(payload, { digestKey: context.digestKey, findDestinations: destinations });
+}
+
+/** A span of a server tells the server's view, of a client the client's; inside an agent, the agent's. */
+function vantageOf(read: ReadFields, byName: Vantage | undefined, spanKind: number): Vantage {
+  const fixed = byName ?? read.dialect.vantage;
+  if (fixed !== undefined) return fixed;
+  if (spanKind === 2) return 'server';
+  if (spanKind === 3) return 'client';
+  return read.values[F.operation] === undefined ? 'unknown' : 'agent';
+}
+
+function toolOf(
+  values: ReadFields['values'],
+  nameInRule: string | undefined,
+  serverName: string | undefined,
+  counts: RedactionCounts,
+): { readonly tool: Tool; readonly serverName: string | undefined } | undefined {
+  const raw = value.asName(values[F.toolName] ?? nameInRule, counts);
+  const callId = value.asName(values[F.callId], counts);
+  if (raw === undefined)
+    return callId === undefined ? undefined : { tool: { call_id: callId }, serverName: undefined };
+  const split = splitToolName(raw, serverName);
+  const digest = value.asText(values[F.definitionDigest]);
+  const tool = compact<Tool>({
+    action: actionOf(split.name, values),
+    call_id: callId,
+    definition_digest: digest !== undefined && /^[0-9a-f]{64}$/.test(digest) ? digest : undefined,
+    name: split.name,
+    raw_name: split.rawName,
+  });
+  return tool === undefined ? undefined : { tool, serverName: split.serverName };
+}
+
+const ACTIONS: ReadonlySet<string> = new Set(['read', 'write', 'execute', 'egress', 'session', 'unknown']);
+
+function actionOf(toolName: string, values: ReadFields['values']): ActionClass {
+  const stated = value.asText(values[F.action]);
+  if (stated !== undefined && ACTIONS.has(stated)) return stated as ActionClass;
+  const readOnlyHint = value.asFlag(values[F.readOnlyHint]);
+  const destructiveHint = value.asFlag(values[F.destructiveHint]);
+  return readOnlyHint === undefined && destructiveHint === undefined
+    ? classifyAction(toolName)
+    : classifyAction(toolName, { annotations: { readOnlyHint, destructiveHint } });
+}
+
+function mcpOf(values: ReadFields['values'], counts: RedactionCounts): CustodyEvent['mcp'] {
+  const transport = value.asText(values[F.transport])?.toLowerCase();
+  const direction = value.asText(values[F.direction]);
+  return compact<NonNullable<CustodyEvent['mcp']>>({
+    continuation: value.asFlag(values[F.continuation]) ?? continuationIn(values[F.arguments]),
+    direction: direction === 'client_to_server' || direction === 'server_to_client' ? direction : undefined,
+    method: value.asName(values[F.method], counts),
+    protocol_version: value.asName(values[F.protocolVersion], counts, 64),
+    request_id: value.asName(values[F.requestId], counts),
+    session_id: value.asIdentity(values[F.mcpSessionId], counts),
+    transport: transport === undefined ? undefined : (TRANSPORTS.get(transport) ?? 'unknown'),
+  });
+}
+
+const TRANSPORTS = new Map<string, NonNullable<NonNullable<CustodyEvent['mcp']>['transport']>>([
+  ...(['pipe', 'stdio'] as const).map((name) => [name, 'stdio'] as const),
+  ...(['tcp', 'quic', 'http', 'https', 'streamable-http', 'streamable_http', 'streamablehttp'] as const).map(
+    (name) => [name, 'http'] as const,
+  ),
+  ['sse', 'sse'],
+]);
+
+/** A multi-round-trip retry (MCP 2026-07-28), where whole request parameters were recorded as arguments. */
+function continuationIn(given: AttributeValue | undefined): true | undefined {
+  if (given instanceof Map)
+    return given.has('requestState') || given.has('inputResponses') ? true : undefined;
+  if (typeof given !== 'string') return undefined;
+  return given.includes('"requestState"') || given.includes('"inputResponses"') ? true : undefined;
+}
+
+function resultOf(
+  outcome: Outcome,
+  got: DescribedPayload | undefined,
+  kind: EventKind,
+  phase: CustodyEvent['phase'],
+  decision: string | undefined,
+  counts: RedactionCounts,
+): Result | undefined {
+  const isOver = phase === 'complete' || phase === 'result';
+  const denied = decision === 'deny' && kind === 'tool_call' && outcome.category === undefined;
+  return compact<Result>({
+    category: outcome.category ?? (denied ? 'denied' : isOver ? 'ok' : undefined),
+    code: value.asName(outcome.code, counts, 64),
+    digest: got?.payload.digest,
+    size_bytes: got?.payload.size_bytes,
+    size_source: got?.payload.size_source,
+    summary: got?.payload.summary,
+  });
+}
+
+/** From arguments first, then what the record names as its target; a service call's own server is a destination too. */
+function destinationsOf(
+  values: ReadFields['values'],
+  given: DescribedPayload | undefined,
+  kind: EventKind,
+  context: NormalizeContext,
+): string[] | undefined {
+  const stated = values[F.destination];
+  const url = kind === 'api_call' ? value.asText(values[F.url]) : undefined;
+  const address = kind === 'api_call' ? value.asText(values[F.serverAddress]) : undefined;
+  if (stated === undefined && url === undefined && address === undefined)
+    return given === undefined || given.destinations.length === 0 ? undefined : given.destinations;
+  const found = new Set(given?.destinations);
+  for (const text of value.asList(stated, {}, limits.destinations) ?? []) addStated(text, found, context);
+  if (url !== undefined) addStated(url, found, context);
+  if (address !== undefined) addStated(address, found, context);
+  return found.size === 0 ? undefined : [...found].slice(0, limits.destinations);
+}
+
+function addStated(text: string, found: Set<string>, context: NormalizeContext): void {
+  if (text.includes('@') && !text.includes('://')) findDestinations(text, context.digestKey, found);
+  else {
+    const host = hostOf(text);
+    if (host !== undefined && host.length <= limits.nameChars) found.add(host);
+  }
+}
+
+function sourceOf(
+  read: ReadFields,
+  envelope: Envelope,
+  context: NormalizeContext,
+  vantage: Vantage,
+  counts: RedactionCounts,
+): CustodyEvent['source'] {
+  const sequence = value.asText(read.values[F.sequence]);
+  return compact<CustodyEvent['source']>({
+    collector: context.collector,
+    dialect: read.dialect.id,
+    name: value.asName(envelope.name, counts),
+    sampled: envelope.sampled,
+    scope: value.asName(envelope.scopeName, counts),
+    sequence: sequence !== undefined && /^\d{1,20}$/.test(sequence) ? sequence : undefined,
+    signal: envelope.signal,
+    vantage,
+  }) as CustodyEvent['source'];
+}
+
+function tenantOf(stated: AttributeValue | undefined, context: NormalizeContext): string {
+  if (context.tenantPinned || stated === undefined) return context.tenant;
+  if (typeof stated === 'string' && TENANT_PATTERN.test(stated)) return stated;
+  throw new InputError(
+    'input_invalid',
+    'cannot take the record: its tenant is not 1 to 63 characters of a-z, 0-9, ".", "_" and "-", first a letter or digit',
+    { path: 'tenant.id' },
+  );
+}
+
+function digestOf(token: AttributeValue | undefined, context: NormalizeContext): string | undefined {
+  const text = value.asText(token);
+  return text === undefined ? undefined : keyedDigest(context.digestKey, text);
+}
+
+function sorted(counts: RedactionCounts): RedactionCounts | undefined {
+  const types = Object.keys(counts);
+  if (types.length === 0) return undefined;
+  return Object.fromEntries(types.sort().map((type) => [type, counts[type] ?? 0]));
+}
