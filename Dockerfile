@@ -19,5 +19,5 @@ ENV CUSTODY_DATA_DIR=/data
 EXPOSE 4317 4318 8123 8470
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8470/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/cli/main.js"]
+ENTRYPOINT ["node", "dist/cli/main.cjs"]
 CMD ["start"]

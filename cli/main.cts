@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+// chDB, LMDB and gzip share the libuv pool: a few long analyst queries must not leave ingestion without a thread.
+// Node starts the pool before the first line of an ES module runs, hence this CommonJS entry.
+process.env['UV_THREADPOOL_SIZE'] ??= '16';
+
+void import('./program.ts').then(async ({ run }) => {
+  process.exitCode = await run(process.argv);
+});
