@@ -15,7 +15,7 @@ import { grpcAdmission } from './grpc-admission.ts';
 import { grpcRefusalOf, type GrpcRefusal } from './grpc-status.ts';
 import { inFlight } from './in-flight.ts';
 import type { IngestDeps } from './intake.ts';
-import { listenError, readTls, type TlsMaterial } from './listen.ts';
+import { listenError, readTls, type TlsMaterial } from '../runtime/listen.ts';
 import { takeExport } from './otlp/export.ts';
 import type { OtlpSignal } from './otlp/items.ts';
 
@@ -153,7 +153,7 @@ function serviceOf(path: string): ServiceDefinition {
 function requireFree(listener: ListenerConfig): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once('error', (cause) => reject(listenError(listener, cause)));
+    probe.once('error', (cause) => reject(listenError(listener, 'ingest.grpc', cause)));
     probe.listen({ host: listener.host, port: listener.port, exclusive: true }, () =>
       probe.close(() => resolve()),
     );
@@ -173,7 +173,7 @@ function bind(server: Server, listener: ListenerConfig, tls: TlsMaterial | undef
   return new Promise((resolve, reject) => {
     server.bindAsync(`${host}:${listener.port}`, credentials, (cause, bound) => {
       if (cause === null) resolve(bound);
-      else reject(listenError(listener, cause));
+      else reject(listenError(listener, 'ingest.grpc', cause));
     });
   });
 }

@@ -14,7 +14,7 @@ import { contentEncoding, drain, mediaTypeOf, requireLocalHost, send, unknownPat
 import { httpRoutes, type Route } from './http-routes.ts';
 import { inFlight } from './in-flight.ts';
 import type { IngestDeps } from './intake.ts';
-import { listenError, readTls } from './listen.ts';
+import { listenError, readTls, tlsServerOptions } from '../runtime/listen.ts';
 import { AbortedRequest, readRequestBody } from './request-body.ts';
 
 /** The HTTP receiver: `POST /v1/traces`, `/v1/logs` (OTLP), `/v1/audit`, `/v1/events`. */
@@ -137,20 +137,9 @@ export function createIngestHttp(deps: IngestDeps, timeouts: HttpTimeouts = TIME
       const made =
         tls === undefined
           ? createHttp(options, onRequest)
-          : createHttps(
-              {
-                ...options,
-                cert: tls.cert,
-                key: tls.key,
-                minVersion: 'TLSv1.2' as const,
-                ...(tls.clientCa === undefined
-                  ? {}
-                  : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
-              },
-              onRequest,
-            );
+          : createHttps({ ...options, ...tlsServerOptions(tls) }, onRequest);
       await new Promise<void>((resolve, reject) => {
-        made.once('error', (cause) => reject(listenError(config.http, cause)));
+        made.once('error', (cause) => reject(listenError(config.http, 'ingest.http', cause)));
         made.listen(config.http.port, config.http.host, resolve);
       });
       server = made;

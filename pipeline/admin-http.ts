@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import fastify from 'fastify';
 import { authenticate, type BearerToken } from '../runtime/bearer.ts';
 import type { Component } from '../runtime/component.ts';
-import { listenError, serverTls } from '../runtime/listen.ts';
+import { listenError, readTls, tlsServerOptions } from '../runtime/listen.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { ListenerConfig } from '../schemas/config.ts';
 import type { Status } from './status.ts';
@@ -22,10 +22,11 @@ export function createAdminHttp(
   options: AdminOptions,
 ): Component & { address(): { host: string; port: number } } {
   const { listener, tokens, metrics } = options;
+  const tls = readTls(listener, 'admin.listener');
   const app = fastify({
     logger: false,
     forceCloseConnections: true,
-    ...(listener.tls === undefined ? {} : { https: serverTls('admin.listener', listener.tls) }),
+    ...(tls === undefined ? {} : { https: tlsServerOptions(tls) }),
   });
 
   app.addHook('onRequest', async (request, reply) => {
@@ -53,7 +54,7 @@ export function createAdminHttp(
       try {
         await app.listen({ host: listener.host, port: listener.port });
       } catch (cause) {
-        throw listenError('admin.listener', listener, cause);
+        throw listenError(listener, 'admin.listener', cause);
       }
     },
     stop: () => app.close(),

@@ -384,7 +384,7 @@ describe('the borders of the HTTP receiver', () => {
     });
     await expect(second.start()).rejects.toMatchObject({
       code: 'port_taken',
-      message: `cannot listen on 127.0.0.1:${port}: the port is in use`,
+      message: `cannot listen on 127.0.0.1:${port}: the port is in use; set ingest.http.port or CUSTODY_INGEST_HTTP_PORT`,
     });
   });
 });

@@ -67,7 +67,7 @@ export function createSqlEndpoint(options: SqlEndpointOptions): SqlEndpoint {
       const slotCount = await usableSlots(options, control);
       const runner = { config, storePath, resultDirectory, control };
       const handle = createHandler(options, runner, facts, slotCount, running);
-      server = await createListener(config.listener, handle);
+      server = createListener(config.listener, handle);
       await listen(server, config.listener);
     },
     async stop() {
