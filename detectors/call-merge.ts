@@ -13,8 +13,8 @@ export interface CallRecord extends Writable<CallFacts> {
   traceId: string | undefined;
   readonly spans: string[];
   readonly parents: string[];
-  /** Who has spoken, as `collector|signal|vantage|dialect|phase`. */
-  readonly observers: string[];
+  /** Who has spoken, and in which phase: `observerOf` + phase. */
+  readonly observers: number[];
   /** Own policy decision and ticket, from any observation. */
   decision: PolicyDecision | undefined;
   ticket: string | undefined;
@@ -53,9 +53,9 @@ export function newCall(event: CustodyEvent, index: number, timeMs: number): Cal
     callId: undefined,
     requestId: undefined,
     traceId: undefined,
-    spans: [],
-    parents: [],
-    observers: [],
+    spans: listOf(event.trace?.span_id),
+    parents: listOf(event.trace?.parent_span_id),
+    observers: [observerOf(event) + phaseOf(event)],
     decision: undefined,
     ticket: undefined,
   };
@@ -78,11 +78,11 @@ export function findCaller(calls: readonly CallRecord[], event: CustodyEvent): C
   return calls.findLast((call) => call.traceId === event.trace?.trace_id && call.spans.includes(parent));
 }
 
-function sameCall(call: CallRecord, event: CustodyEvent, observer: string): boolean {
+function sameCall(call: CallRecord, event: CustodyEvent, observer: number): boolean {
   const tool = event.tool?.name;
   if (tool !== undefined && call.tool !== '' && tool !== call.tool) return false;
   // The same observer says each phase of a call once: its second `complete` is a second call.
-  if (call.observers.includes(observer + phaseOf(event)) || call.observers.includes(`${observer}complete`))
+  if (call.observers.includes(observer + phaseOf(event)) || call.observers.includes(observer + complete))
     return false;
   const callId = event.tool?.call_id;
   if (callId !== undefined && call.callId !== undefined) return callId === call.callId;
@@ -144,15 +144,32 @@ function mergeDestinations(call: CallRecord, event: CustodyEvent): readonly stri
   return fresh;
 }
 
-function observerOf(event: CustodyEvent): string {
-  const { collector, signal, vantage, dialect } = event.source;
-  return `${collector}|${signal}|${vantage}|${dialect}|`;
+/** A number for collector, signal, vantage and dialect, with room for the phase; a string would cost more to keep. */
+function observerOf({ source }: CustodyEvent): number {
+  let dialect = 0;
+  for (let index = 0; index < source.dialect.length; index += 1)
+    dialect = (Math.imul(dialect, 31) + source.dialect.charCodeAt(index)) | 0;
+  const place =
+    (collectors.indexOf(source.collector) * 4 + signals.indexOf(source.signal)) * 8 +
+    vantages.indexOf(source.vantage);
+  return ((dialect >>> 0) * 256 + place) * 4;
 }
 
-function phaseOf(event: CustodyEvent): string {
-  return event.phase ?? 'complete';
+const collectors = ['otlp_http', 'otlp_grpc', 'audit_http', 'mcp_stdio_tap'];
+const signals = ['span', 'log', 'audit', 'mcp'];
+const vantages = ['client', 'server', 'gateway', 'agent', 'tap', 'unknown'];
+const complete = 2;
+
+function phaseOf({ phase }: CustodyEvent): number {
+  if (phase === 'request') return 0;
+  return phase === 'result' ? 1 : complete;
 }
 
-function remember(list: string[], value: string | undefined): void {
+/** An exact-size list: an empty one that grows takes room for seventeen. */
+function listOf(value: string | undefined): string[] {
+  return value === undefined ? [] : [value];
+}
+
+function remember<Value>(list: Value[], value: Value | undefined): void {
   if (value !== undefined && list.length < maxIdsPerCall && !list.includes(value)) list.push(value);
 }

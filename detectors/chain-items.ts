@@ -21,9 +21,13 @@ export interface ChainItem {
   readonly evidence?: string;
 }
 
-/** The tool itself, its step from the previous tool, and its combination with each earlier tool of the session. */
-export function chainItems(toolHash: number, context: ChainContext): ChainItem[] {
+/**
+ * The tool itself and, when the call has consequences, its step from the previous tool and its combination with each
+ * earlier tool of the session: nobody needs to know in which order things were only read.
+ */
+export function chainItems(toolHash: number, context: ChainContext, consequential: boolean): ChainItem[] {
   const items: ChainItem[] = [{ itemClass: chainClass.tool, hash: toolHash }];
+  if (!consequential) return items;
   const { tools } = context;
   for (let index = 0; index < tools.length; index += 1) {
     const earlier = tools[index];

@@ -25,7 +25,10 @@ export function describeChain(judged: JudgedChain): Finding {
   const from = earlier[0];
   const contact = of(chainClass.destination)[0] ?? of(chainClass.toolDestination)[0];
   const parts: string[] = [];
-  if (of(chainClass.tool).length > 0) parts.push(`tool ${tool} was never used`);
+  if (of(chainClass.tool).length > 0)
+    parts.push(
+      `tool ${tool}${from === undefined ? '' : `, here after ${shown(from.other ?? '')},`} was never used`,
+    );
   else if (from !== undefined) parts.push(`${shown(from.other ?? '')} → ${tool} was never combined`);
   if (contact !== undefined)
     parts.push(

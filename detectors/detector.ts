@@ -55,8 +55,6 @@ export interface DetectEvent {
   readonly ticket: string | undefined;
   /** The session is under an alert: detect, but do not learn. */
   readonly quarantined: boolean;
-  /** Earlier events of the same session, newest last, bounded: for evidence. */
-  readonly recent: readonly RecentEvent[];
 }
 
 /** `other`: redacted, asked or warned; `none`: nobody told us. */
@@ -93,12 +91,6 @@ export interface CallFacts {
 
 export type ActionClass = NonNullable<NonNullable<CustodyEvent['tool']>['action']>;
 export type ResultCategory = NonNullable<NonNullable<CustodyEvent['result']>['category']>;
-
-export interface RecentEvent {
-  readonly eventId: string;
-  readonly toolKey: string | undefined;
-  readonly timeMs: number;
-}
 
 /** Raises an alert; the engine adds id, schema, tenant, time, identity fields and the triggering event. */
 export type Raise = (finding: Finding) => void;

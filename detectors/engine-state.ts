@@ -1,5 +1,4 @@
 import type { CallRecord } from './call-merge.ts';
-import type { RecentEvent } from './detector.ts';
 import type { PolicyNote } from './policy-join.ts';
 
 /** What the engine itself keeps of one session. Everything in it is bounded by the constants beside its users. */
@@ -16,10 +15,9 @@ export interface SessionRecord {
   quarantined: boolean;
   callCount: number;
   readonly calls: CallRecord[];
-  readonly recent: RecentEvent[];
   readonly policies: PolicyNote[];
-  /** Event ids seen, as 52-bit integers. */
-  readonly seen: Set<number>;
+  /** The last event ids. */
+  readonly seen: Set<string>;
   /** Traces this session owns. */
   readonly traces: string[];
   /** When an alert was last raised, by detector and dedup key. */

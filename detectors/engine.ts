@@ -3,7 +3,7 @@ import type { DetectConfig } from '../schemas/config.ts';
 import type { CustodyEvent } from '../schemas/event.ts';
 import { buildAlert } from './alert-build.ts';
 import { builtInDetectors } from './built-in.ts';
-import { toolKeyOf, type DetectEvent, type Detector, type Finding } from './detector.ts';
+import { type DetectEvent, type Detector, type Finding } from './detector.ts';
 import type { LiveTenant, SessionRecord, TenantRecord } from './engine-state.ts';
 import { clampTimeMs } from './event-time.ts';
 import { concernsDetectors, dropOldest, isNew, observeCall } from './observe.ts';
@@ -21,7 +21,6 @@ import {
 
 /** Raised when the engine's own records change shape. */
 const stateVersion = 1;
-const maxRecent = 16;
 const maxAlerted = 64;
 const defaultRepeatAfterMs = 30 * 60_000;
 
@@ -79,7 +78,7 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
   const version = `detect-state/${stateVersion} ${detectors.map(({ id, version: v }) => `${id}/${v}`).join(' ')}`;
   const shared = detectors.map((detector) => detector.newSharedState?.());
   const changedTenants = new Map<string, LiveTenant | undefined>();
-  const changedSessions = new Map<string, SessionRecord>();
+  const changedSessions = new Set<SessionRecord>();
   const goneSessions = new Set<string>();
   const counts = {
     quarantined: 0,
@@ -110,8 +109,7 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
   table.onRename(forget);
 
   function forget(session: SessionRecord): void {
-    const identity = `${session.tenant}/${session.key}`;
-    changedSessions.delete(identity);
+    changedSessions.delete(session);
     goneSessions.add(sessionName(session.tenant, session.key));
   }
 
@@ -141,7 +139,6 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       fresh,
       ...policy,
       quarantined: session.quarantined,
-      recent: session.recent,
     };
   }
 
@@ -179,7 +176,7 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       table.closeIdle(tenant);
       const session = table.sessionOf(tenant, event, seq);
       changedTenants.set(event.tenant, tenant);
-      changedSessions.set(`${session.tenant}/${session.key}`, session);
+      changedSessions.add(session);
       if (!isNew(session.seen, event.event_id)) {
         counts.duplicates += 1;
         return [];
@@ -188,15 +185,13 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       const alerts = detect(tenant, session, detected);
       if (!session.quarantined && alerts.some(({ severity }) => quarantines[severity]))
         quarantine(tenant, session);
-      session.recent.push({ eventId: event.event_id, toolKey: toolKeyOf(event), timeMs });
-      if (session.recent.length > maxRecent) session.recent.shift();
       if (event.kind === 'session' && event.session?.transition === 'end') table.close(tenant, session);
       return alerts;
     },
 
     snapshot() {
       const changes: StateChange[] = [];
-      for (const session of changedSessions.values()) {
+      for (const session of changedSessions) {
         const name = sessionName(session.tenant, session.key);
         goneSessions.delete(name);
         changes.push({ name, value: encodeState(version, session) });

@@ -6,8 +6,8 @@ import { describeLoop } from './loop-words.ts';
 interface Turn {
   readonly index: number;
   readonly toolKey: string;
-  /** Tool and arguments digest; undefined when no digest is known, which is never equal to anything. */
-  readonly same: string | undefined;
+  /** Undefined when none is known, which is never equal to anything. */
+  readonly argumentsDigest: string | undefined;
   readonly reading: boolean;
   readonly eventId: string;
   resultDigest: string | undefined;
@@ -78,10 +78,8 @@ function judgeClaims(config: DetectConfig['loop'], { event, call }: DetectEvent,
 function beginTurn(session: LoopSession, call: CallFacts, maxTurns: number): void {
   const { turns } = session;
   const before = turns.at(-1);
-  const same =
-    call.argumentsDigest === undefined ? undefined : `${call.toolKey} ${call.argumentsDigest.slice(0, 32)}`;
   const reading = call.action === 'read' || call.action === 'unknown' || call.action === 'session';
-  if (same === undefined || before?.same !== same) {
+  if (before === undefined || !sameQuestion(before, call)) {
     session.identical = 1;
     session.reissued = 0;
   } else if (unanswered(before) && session.reissued < forgivenReissues) session.reissued += 1;
@@ -95,13 +93,21 @@ function beginTurn(session: LoopSession, call: CallFacts, maxTurns: number): voi
   turns.push({
     index: call.index,
     toolKey: call.toolKey,
-    same,
+    argumentsDigest: call.argumentsDigest,
     reading,
     eventId: call.eventId,
     resultDigest: undefined,
     outcome: undefined,
   });
   if (turns.length > maxTurns) turns.shift();
+}
+
+function sameQuestion(one: Turn, other: Pick<Turn, 'toolKey' | 'argumentsDigest'>): boolean {
+  return (
+    one.argumentsDigest !== undefined &&
+    one.argumentsDigest === other.argumentsDigest &&
+    one.toolKey === other.toolKey
+  );
 }
 
 /** A stream that broke before the answer makes clients ask again: that is no repetition by the agent. */
@@ -112,8 +118,9 @@ function unanswered(turn: Turn): boolean {
 /** Polling: the same question got another answer the last time. */
 function resultChanged(earlier: Turn | undefined, later: Turn): boolean {
   return (
-    earlier?.same === later.same &&
-    earlier?.resultDigest !== undefined &&
+    earlier !== undefined &&
+    sameQuestion(earlier, later) &&
+    earlier.resultDigest !== undefined &&
     later.resultDigest !== undefined &&
     earlier.resultDigest !== later.resultDigest
   );
@@ -205,19 +212,21 @@ function cyclePeriod(turns: readonly Turn[], repeats: number): number | undefine
   for (let period = 2; period <= longestCycle; period += 1) {
     const length = period * repeats;
     if (turns.length < length) return undefined;
+    const last = turns.at(-1);
+    const before = turns.at(-1 - period);
+    if (last === undefined || before === undefined || !sameQuestion(last, before)) continue;
     if (isCycle(turns.slice(-length), period)) return period;
   }
   return undefined;
 }
 
 function isCycle(turns: readonly Turn[], period: number): boolean {
-  if (turns.slice(1, period).every(({ same }) => same === turns[0]?.same)) return false;
+  const [first] = turns;
+  if (first === undefined || turns.slice(1, period).every((turn) => sameQuestion(first, turn))) return false;
   return turns.every((turn, index) => {
     const earlier = turns[index - period];
-    if (turn.same === undefined) return false;
-    return (
-      earlier === undefined || (earlier.same === turn.same && !(turn.reading && resultChanged(earlier, turn)))
-    );
+    if (earlier === undefined) return true;
+    return sameQuestion(earlier, turn) && !(turn.reading && resultChanged(earlier, turn));
   });
 }
 

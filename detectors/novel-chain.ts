@@ -150,7 +150,9 @@ export function novelChain(
 function newItems(detected: DetectEvent, call: CallFacts, session: ChainSession): ChainItem[] {
   const toolHash = itemHash(call.toolKey);
   const destinations = destinationItems(detected.fresh.destinations, toolHash);
-  return detected.fresh.call ? [...chainItems(toolHash, session), ...destinations] : destinations;
+  return detected.fresh.call
+    ? [...chainItems(toolHash, session, hasConsequences(call)), ...destinations]
+    : destinations;
 }
 
 function findingOf(
@@ -186,6 +188,10 @@ interface Judged {
   readonly consequential: boolean;
 }
 
+function hasConsequences({ action, destinations }: CallFacts): boolean {
+  return isConsequential(action) || (action === 'unknown' && destinations.length > 0);
+}
+
 function judge(
   state: State,
   call: CallFacts,
@@ -194,8 +200,7 @@ function judge(
 ): Judged | undefined {
   const { tenant, session } = state;
   const novel = items.filter(({ hash }) => !knownToOthers(tenant.items, hash, session.learned));
-  const consequential =
-    isConsequential(call.action) || (call.action === 'unknown' && call.destinations.length > 0);
+  const consequential = hasConsequences(call);
   if (!consequential && !novel.some(({ itemClass }) => itemClass === chainClass.tool)) return undefined;
   let chain = isFirst ? 0 : (session.chainBits.get(call.index) ?? 0);
   let contact = 0;

@@ -42,11 +42,10 @@ export function concernsDetectors(event: CustodyEvent): boolean {
   }
 }
 
-/** Remembers the event id; false when it was there. 52 of its 122 random bits do. */
-export function isNew(seen: Set<number>, eventId: string): boolean {
-  const id = parseInt(eventId.slice(0, 8) + eventId.slice(9, 13) + eventId.slice(15, 16), 16);
-  if (seen.has(id)) return false;
-  seen.add(id);
+/** Remembers the event id; false when it was there. */
+export function isNew(seen: Set<string>, eventId: string): boolean {
+  if (seen.has(eventId)) return false;
+  seen.add(eventId);
   if (seen.size > maxSeen) dropOldest(seen.values(), seen);
   return true;
 }

@@ -27,6 +27,11 @@ export function createSessionTable(options: SessionTableOptions) {
   let sessionCount = 0;
   const evicted = { sessions: 0, tenants: 0 };
 
+  /** Tenant of the last event: in its place already. */
+  let latest: LiveTenant | undefined;
+
+  const homeOf = ({ eventCount }: TenantRecord) =>
+    eventCount >= establishedEvents ? established : newcomers;
   const find = (name: string) => established.get(name) ?? newcomers.get(name);
 
   function touchTenant(name: string, seq: number): LiveTenant {
@@ -39,17 +44,21 @@ export function createSessionTable(options: SessionTableOptions) {
     const { record } = tenant;
     record.lastSeq = seq;
     record.eventCount += 1;
-    newcomers.delete(name);
-    if (record.eventCount >= establishedEvents) {
-      established.delete(name);
+    if (record.eventCount === establishedEvents) {
+      newcomers.delete(name);
       established.set(name, tenant);
-    } else newcomers.set(name, tenant);
+    }
+    if (tenant === latest) return tenant;
+    latest = tenant;
+    const home = homeOf(record);
+    home.delete(name);
+    home.set(name, tenant);
     return tenant;
   }
 
   function adopt(record: TenantRecord): LiveTenant {
     const tenant: LiveTenant = { record, sessions: new Map(), traceOwners: new Map() };
-    (record.eventCount >= establishedEvents ? established : newcomers).set(record.tenant, tenant);
+    homeOf(record).set(record.tenant, tenant);
     return tenant;
   }
 
@@ -94,7 +103,6 @@ export function createSessionTable(options: SessionTableOptions) {
       quarantined: false,
       callCount: 0,
       calls: [],
-      recent: [],
       policies: [],
       seen: new Set(),
       traces: [],

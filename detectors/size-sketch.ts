@@ -1,7 +1,10 @@
-/** Distribution of sizes in half-octave buckets, decayed by halving; bounded in size and error (a factor of 1.42). */
+/**
+ * Distribution of sizes in half-octave buckets, decayed by halving; bounded in size and error (a factor of 1.42). The
+ * array is as long as its highest bucket needs: typed arrays would live outside the heap and cost collections.
+ */
 export interface SizeSketch {
   count: number;
-  buckets: Uint16Array;
+  readonly buckets: number[];
 }
 
 const bucketCount = 72;
@@ -9,7 +12,7 @@ const window = 4096;
 const halfOctave = 1.4142135623730951;
 
 export function newSizeSketch(): SizeSketch {
-  return { count: 0, buckets: new Uint16Array(bucketCount) };
+  return { count: 0, buckets: [] };
 }
 
 export function sizeBucket(bytes: number): number {
@@ -33,11 +36,12 @@ export function bucketCeiling(bucket: number): number {
 export function addSize(sketch: SizeSketch, bucket: number): void {
   if (sketch.count >= window) {
     sketch.count = 0;
-    for (let index = 0; index < bucketCount; index += 1) {
+    for (let index = 0; index < sketch.buckets.length; index += 1) {
       sketch.buckets[index] = (sketch.buckets[index] ?? 0) >> 1;
       sketch.count += sketch.buckets[index] ?? 0;
     }
   }
+  while (sketch.buckets.length <= bucket) sketch.buckets.push(0);
   sketch.buckets[bucket] = (sketch.buckets[bucket] ?? 0) + 1;
   sketch.count += 1;
 }
@@ -64,7 +68,7 @@ export function p99Bytes(
   if (count < minCount) return undefined;
   const beyond = Math.max(Math.floor(count / 100), count >= 20 ? 1 : 0);
   let above = 0;
-  for (let bucket = bucketCount - 1; bucket >= 0; bucket -= 1) {
+  for (let bucket = sketch.buckets.length - 1; bucket >= 0; bucket -= 1) {
     above += Math.max(0, (sketch.buckets[bucket] ?? 0) - (own.get(bucket) ?? 0));
     if (above > beyond) return bucketCeiling(bucket);
   }

@@ -32,14 +32,14 @@ export function surpriseBits(p: number): number {
 /** The highest surprise of each recent session, in quarter bits. */
 export interface ScoreHistogram {
   total: number;
-  counts: Uint16Array;
+  readonly counts: number[];
 }
 
 const bucketCount = 128;
 const histogramWindow = 512;
 
 export function newScoreHistogram(): ScoreHistogram {
-  return { total: 0, counts: new Uint16Array(bucketCount) };
+  return { total: 0, counts: [] };
 }
 
 export function scoreBucket(bits: number): number {
@@ -57,6 +57,7 @@ export function recordScore(histogram: ScoreHistogram, from: number, to: number)
       histogram.total += counts[bucket] ?? 0;
     }
   }
+  while (counts.length <= to) counts.push(0);
   counts[to] = (counts[to] ?? 0) + 1;
   histogram.total += 1;
 }

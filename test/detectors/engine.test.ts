@@ -371,14 +371,20 @@ describe('determinism', () => {
   });
 
   it('also evicts the same sessions and tenants after a restart', () => {
-    const config = detectConfig({ sessions_max: 16, tenants_max: 4 });
+    const config = detectConfig({
+      sessions_max: 16,
+      tenants_max: 4,
+      novel_chain: { threshold: 0.3, learning_sessions: 2 },
+      loop: { identical_calls: 2, error_run: 2 },
+    });
     const records: DetectRecord[] = [];
     for (let index = 0; index < 400; index += 1) {
-      const call = pool[index % pool.length] ?? readTicket;
-      const tenant = `t${(index * 7) % 5}`;
+      const session = (index * 13) % 4;
+      const call = pool[session + 5] ?? readTicket;
+      const tenant = `t${(index * 7) % (index % 3 === 0 ? 5 : 2)}`;
       const timeMs = startMs + index * 1000;
       records.push({
-        event: callEvent(tenant, `s${(index * 13) % 11}`, index, timeMs, call),
+        event: callEvent(tenant, `s${session}`, index, timeMs, call),
         appendTimeMs: timeMs,
       });
     }
@@ -453,12 +459,10 @@ describe('floods', () => {
     const run = runner(detectConfig({ tenants_max: 200 }));
     learnWorkday(run);
     for (let index = 0; index < 100_000; index += 1)
-      run
-        .engine()
-        .process({
-          event: callEvent(`flood-${index}`, 's', 0, run.now(), readTicket),
-          appendTimeMs: run.now(),
-        });
+      run.engine().process({
+        event: callEvent(`flood-${index}`, 's', 0, run.now(), readTicket),
+        appendTimeMs: run.now(),
+      });
     expect(run.engine().stats().tenants).toBe(200);
     expect(by(run.session('attack', [readTicket, secrets, post]), 'novel-chain').length).toBeGreaterThan(0);
   });
@@ -469,12 +473,10 @@ describe('floods', () => {
     run.session('attack', [readTicket, secrets]);
     const before = run.engine().stats().sessions;
     for (let index = 0; index < 100_000; index += 1)
-      run
-        .engine()
-        .process({
-          event: callEvent('noisy', `s-${index}`, 0, run.now(), readTicket),
-          appendTimeMs: run.now(),
-        });
+      run.engine().process({
+        event: callEvent('noisy', `s-${index}`, 0, run.now(), readTicket),
+        appendTimeMs: run.now(),
+      });
     expect(run.engine().stats().sessions).toBe(1000);
     const late = run.send(callEvent('acme', 'attack', 2, run.now(), post));
     expect(by(late, 'novel-chain')[0]?.reason).toContain('read_secret');
