@@ -4,14 +4,14 @@ export const CANONICAL_DEPTH_MAX = 64;
 /**
  * JSON in the canonical form of RFC 8785 (JCS), under a strict guard: throws a TypeError for anything
  * JSON cannot hold without loss (undefined, a function, a symbol, BigInt, NaN, Infinity, a lone surrogate, a class
- * instance, an own `toJSON`) and for nesting deeper than `CANONICAL_DEPTH_MAX`, which also ends cycles. A key whose value is undefined
+ * instance) and for nesting deeper than `CANONICAL_DEPTH_MAX`, which also ends cycles. A key whose value is undefined
  * is refused too: absent facts are absent keys. Any finite double is accepted; `-0` is written `0` (RFC 8785 §3.2.2.3).
  *
  * Objects whose keys are already in order, all the way down, are written by the engine's own JSON.stringify; build
  * them that way where it matters.
  */
 export function canonicalJson(value: unknown): string {
-  const text = isOrdered(value, 0) ? JSON.stringify(value) : write(value, 0);
+  const text = isOrdered(value, 0) ? JSON.stringify(value) : write(value);
   // JSON.stringify writes a lone surrogate as \udXXX; the same six characters may also be escaped text.
   if (text.includes('\\ud')) refuseLoneSurrogates(value);
   return text;
@@ -49,22 +49,33 @@ function isOrdered(value: unknown, depth: number): boolean {
   return ordered;
 }
 
+/** Characters JSON.stringify escapes; text without them is quoted by concatenation, which is faster for short strings. */
+// eslint-disable-next-line no-control-regex -- control characters are what must be escaped
+const ESCAPED = /["\\\u0000-\u001f\ud800-\udfff]/;
+
+function quote(text: string): string {
+  return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
+}
+
 /** Sorting writer for what `isOrdered` has checked. */
-function write(value: unknown, depth: number): string {
+function write(value: unknown): string {
+  if (typeof value === 'string') return quote(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map((item) => write(item, depth + 1)).join(',')}]`;
+  let out = '';
+  if (Array.isArray(value)) {
+    for (const item of value) out += out === '' ? write(item) : `,${write(item)}`;
+    return `[${out}]`;
+  }
   const record = value as Record<string, unknown>;
   // The default sort compares UTF-16 code units, which is the order RFC 8785 §3.2.3 asks for.
-  const members = Object.keys(record)
-    .sort()
-    .map((key) => `${JSON.stringify(key)}:${write(record[key], depth + 1)}`);
-  return `{${members.join(',')}}`;
+  for (const key of Object.keys(record).sort())
+    out += `${out === '' ? '' : ','}${quote(key)}:${write(record[key])}`;
+  return `{${out}}`;
 }
 
 function requirePlain(value: object): void {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) throw refused('an object that is not plain');
-  if ('toJSON' in value && typeof value.toJSON === 'function') throw refused('an object with toJSON');
 }
 
 function refuseLoneSurrogates(value: unknown): void {

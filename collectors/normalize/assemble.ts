@@ -13,6 +13,7 @@ import { compact } from './compact.ts';
 import type { NormalizeContext } from './context.ts';
 import { findDestinations, hostOf } from './destinations.ts';
 import type { Vantage } from './dialect.ts';
+import { finishEvent } from './event-draft.ts';
 import * as value from './field-values.ts';
 import type { RedactionCounts } from './field-values.ts';
 import { F } from './fields.ts';
@@ -49,7 +50,6 @@ export interface Envelope {
   readonly resource: ResourceFacts;
 }
 
-type Draft = { -readonly [K in keyof CustodyEvent]-?: CustodyEvent[K] | undefined };
 type Result = NonNullable<CustodyEvent['result']>;
 type Tool = NonNullable<CustodyEvent['tool']>;
 
@@ -95,7 +95,7 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
     token_digest: digestOf(values[F.tokenId], context),
     ttl_sec: value.asCount(from(F.ttlSec)),
   });
-  const event: Omit<Draft, 'tool_definitions'> = {
+  return finishEvent({
     actor,
     arguments: given?.payload,
     attributes: kept.attributes,
@@ -116,12 +116,11 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
     mcp: mcpOf(values, counts),
     observed_time_unix_nano: context.observedTimeUnixNano,
     phase,
-    pii: undefined,
     plan_depth: value.asCount(values[F.planDepth]),
     policy,
     result: resultOf(outcome, got, kind, phase, policy?.decision, counts),
     retry_count: value.asCount(values[F.retryCount]),
-    schema: EVENT_SCHEMA,
+    schema: EVENT_SCHEMA as typeof EVENT_SCHEMA,
     scope,
     server,
     session: sessionOf(from, envelope.traceId, counts, rule?.transition),
@@ -134,13 +133,13 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
       span_id: envelope.spanId,
       trace_id: envelope.traceId,
     }),
-  };
-  // Last, when everything has been redacted; its place in the order is kept above.
-  event.pii = compact<NonNullable<CustodyEvent['pii']>>({
-    count: value.asCount(values[F.piiCount]),
-    redactions: sorted(counts),
+    tool_definitions: undefined,
+    // Last, when everything has been redacted and counted.
+    pii: compact<NonNullable<CustodyEvent['pii']>>({
+      count: value.asCount(values[F.piiCount]),
+      redactions: sorted(counts),
+    }),
   });
-  return compact<Omit<CustodyEvent, 'tool_definitions'>>(event) as CustodyEvent;
 }
 
 function describe(

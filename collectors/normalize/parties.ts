@@ -61,7 +61,7 @@ export function factSources(
     'policy.decision': facts.policy?.decision === undefined ? undefined : policyBy,
     'scope.grants': facts.scope?.grants === undefined ? undefined : by,
     'server.name': facts.server?.name === undefined ? undefined : by,
-  } as Record<string, FactSource>);
+  });
 }
 
 function sourceOfVantage(vantage: Vantage): FactSource {

@@ -16,15 +16,22 @@ export function recordId(parts: readonly string[], attributes: Attributes, diges
     secret = keyedDigest(digestKey, 'custody record id');
     secretOf.set(digestKey, secret);
   }
-  const all = [secret, ...parts];
-  for (const [key, value] of attributes) all.push(key, serialised(value));
-  return eventId(all);
+  let content = '';
+  for (const [key, value] of attributes) {
+    const text = serialised(value);
+    content += `${key.length}:${key}${text.length}${typeMark(value)}${text}`;
+  }
+  return eventId([secret, ...parts, content]);
 }
 
-/** Text with a mark of its type, so that `1` and `"1"` differ. */
 function serialised(value: AttributeValue): string {
-  if (typeof value === 'string') return `s${value}`;
-  if (typeof value === 'object') return `j${canonicalJson(plainValue(value))}`;
-  // The same integer may arrive as a number or as a bigint.
-  return typeof value === 'boolean' ? `b${value}` : `n${value}`;
+  if (typeof value === 'string') return value;
+  return typeof value === 'object' ? canonicalJson(plainValue(value)) : String(value);
+}
+
+/** Tells `1` from `"1"`; the same integer may arrive as a number or as a bigint. */
+function typeMark(value: AttributeValue): string {
+  if (typeof value === 'string') return 's';
+  if (typeof value === 'object') return 'j';
+  return typeof value === 'boolean' ? 'b' : 'n';
 }

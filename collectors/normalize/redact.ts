@@ -22,9 +22,32 @@ export type Replace = (type: string) => string;
 const NONE: Readonly<Record<string, number>> = Object.freeze({});
 const DEPTH_MAX = 64;
 
+/** The shortest token the patterns know is a Slack token of 15 characters. */
+const SHORT_CHARS_MAX = 14;
+/** US social security numbers have nine digits, cards and IBANs more. */
+const DIGITS_HARMLESS_MAX = 8;
+
 /** Whether text may hold anything to redact; false is certain, true is not. */
 export function mayNeedRedaction(text: string): boolean {
+  if (text.length <= SHORT_CHARS_MAX && isPlainWord(text)) return false;
   return SHAPE_HINT.test(text) || SECRET_NAME_HINT.test(text);
+}
+
+/** Letters, `_ - . / +` and few digits: too short for a token, no address, no assignment. */
+function isPlainWord(text: string): boolean {
+  let digits = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code >= 0x30 && code <= 0x39) digits++;
+    else if (
+      code >= 0x80 ||
+      (code < 0x41 && (code < 0x2b || code === 0x2c)) ||
+      (code > 0x39 && code < 0x41) ||
+      code === 0x5c
+    )
+      return false;
+  }
+  return digits <= DIGITS_HARMLESS_MAX;
 }
 
 /**
