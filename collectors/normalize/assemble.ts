@@ -120,7 +120,7 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
     policy,
     result: resultOf(outcome, got, kind, phase, policy?.decision, counts),
     retry_count: value.asCount(values[F.retryCount]),
-    schema: EVENT_SCHEMA as typeof EVENT_SCHEMA,
+    schema: EVENT_SCHEMA,
     scope,
     server,
     session: sessionOf(from, envelope.traceId, counts, rule?.transition),

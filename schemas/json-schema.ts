@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { alertSchema } from './alert.ts';
+import { configSchema } from './config.ts';
+import { eventSchema } from './event.ts';
+import { malformedSchema } from './malformed.ts';
+
+const DRAFT = 'draft-2020-12';
+
+/** JSON Schema (draft 2020-12) of everything that crosses an edge, by file name without `.schema.json`. */
+export function jsonSchemas(): ReadonlyMap<string, unknown> {
+  const records = { alert: alertSchema, event: eventSchema, malformed: malformedSchema };
+  return new Map<string, unknown>([
+    ...Object.entries(records).map(
+      ([name, schema]) => [name, z.toJSONSchema(schema, { target: DRAFT })] as const,
+    ),
+    // What a person writes: fields with a default may be left out.
+    ['config', z.toJSONSchema(configSchema, { target: DRAFT, io: 'input' })],
+  ]);
+}
+
+/** The text of a schema file. */
+export function schemaText(schema: unknown): string {
+  return `${JSON.stringify(schema, undefined, 2)}\n`;
+}
