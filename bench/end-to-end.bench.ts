@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Agent, request } from 'node:http';
 import { startPipelineProcess, until, queryRows } from '../test/support/pipeline-process.ts';
 import { createLoadRequest } from './otlp-load.ts';
-import { report, residentMiB } from './machine.ts';
+import { cpuSeconds, report, residentMiB } from './machine.ts';
 
 const [seconds = 60, spansPerRequest = 500, connections = 4] = process.argv.slice(2).map(Number);
 const dataDir = mkdtempSync(join(tmpdir(), 'custody-bench-'));
@@ -37,6 +37,7 @@ const memory: number[] = [];
 const sampler = setInterval(() => memory.push(residentMiB(pipeline.pid)), 1000);
 let accepted = 0;
 let refused = 0;
+const cpuBefore = cpuSeconds(pipeline.pid);
 const startedAt = performance.now();
 const deadline = startedAt + seconds * 1000;
 await Promise.all(
@@ -75,6 +76,7 @@ report(
     refused_requests: refused,
     accepted_spans_per_second: Math.round(accepted / acceptSeconds),
     durable_ledger_spans_per_second: Math.round(accepted / ledgerSeconds),
+    cpu_microseconds_per_span: Math.round(((cpuSeconds(pipeline.pid) - cpuBefore) / accepted) * 1e6),
     ledger_behind_at_end_seconds: Number((ledgerSeconds - acceptSeconds).toFixed(2)),
     rss_mib: {
       max: Math.max(...memory),

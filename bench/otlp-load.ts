@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
  * OTLP protobuf requests of tool-call spans, prepared once; ids and times are patched into the bytes for every send,
  * so that the generator costs next to nothing beside the pipeline it measures.
  */
-const SPAN_ID_MARK = Buffer.from('5a5aa5a55a5aa5a5', 'hex');
-const TRACE_ID_MARK = Buffer.from('a5a55a5aa5a55a5aa5a55a5aa5a55a5a', 'hex');
+const SPAN_ID_MARK = Buffer.from('c0ffee0123456789', 'hex');
+const TRACE_ID_MARK = Buffer.from('feedfacedeadbeef0badcafe76543210', 'hex');
 const TIME_MARK = 0x1122334455667788n;
 
 const tools = [

@@ -28,8 +28,9 @@ export interface PipelineProcess {
 export async function startPipelineProcess(
   dataDir: string,
   env: Readonly<Record<string, string>> = {},
+  nodeArguments: readonly string[] = [],
 ): Promise<PipelineProcess> {
-  const child = spawn(process.execPath, [cliPath, 'start', '--json', '--data-dir', dataDir], {
+  const child = spawn(process.execPath, [...nodeArguments, cliPath, 'start', '--json', '--data-dir', dataDir], {
     env: {
       ...process.env,
       CUSTODY_INGEST_HTTP_PORT: '0',
