@@ -17,7 +17,7 @@ const BARE_TLDS = new Set(
 const HOST_MAX = 253;
 const AUTHORITY_MAX = 1024;
 const MARKS = /:\/\/|@|\./g;
-const AUTHORITY_END = /[\s/?#"'<>\\|`{}^)]/;
+const AUTHORITY_END = /[\s/?#"'<>\\|`{}^),;]/;
 
 /**
  * Hosts and addresses in attacker-controlled text, in order of appearance, lower case, without port, at most as many as an

@@ -24,11 +24,11 @@ export function emailAt(text: string, at: number, atLength: number): EmailSpan |
   return { start, end: at + atLength + domain.length, local: text.slice(start, at), domain };
 }
 
-/** Letters, digits and . _ % + - ' of an address; anything beyond ASCII counts as a letter. */
+/** Letters, digits and . _ % + - of an address, not the apostrophe, which is a quote far more often; anything beyond ASCII counts as a letter. */
 function isLocalChar(code: number): boolean {
   if (code >= 0xa1) return true;
   if (code >= 0x61 && code <= 0x7a) return true;
   if (code >= 0x30 && code <= 0x39) return true;
   if (code >= 0x41 && code <= 0x5a) return true;
-  return code === 0x2e || code === 0x5f || code === 0x2d || code === 0x2b || code === 0x25 || code === 0x27;
+  return code === 0x2e || code === 0x5f || code === 0x2d || code === 0x2b || code === 0x25;
 }

@@ -6,8 +6,11 @@ import { isSecretName } from './secret-names.ts';
  * bounded, so a hostile run of name characters is looked at once.
  */
 const NAMED =
-  /(?<![\w.-])([\w.-]{2,128})(\\{0,8}["'`]?[ \t]{0,8}(?:=>|:=|[:=])[ \t]{0,8}|[ \t]{1,8}(?=[^\s:=]))/g;
-const MARKER = /\[redacted:[a-z_]{1,32}\]/y;
+  /(?<![\w.-])([\w.-]{2,128})(\\{0,64}["'`]?[ \t]{0,8}(?:=>|:=|[:=])[ \t]{0,8}|[ \t]{1,8}(?=[^\s:=]))/g;
+/** What may stand behind a value without being part of it; the empty text stands for the end. */
+const AFTER_VALUE = ' \t\r\n&"\'`<>,;)}[]\\';
+/** A marker already in the value's place; with more behind it, it is part of a value. */
+const MARKER = /\[redacted:[a-z_]{1,32}\](?=[\s&"'`<>,;)}[\]\\]|$)/y;
 const LINE_NAMES = /authorization|cookie/i;
 
 /** Replaces what is assigned to a secret's name, whatever the value looks like; quotes and the rest of the text stay. */
@@ -36,17 +39,16 @@ export function redactAssignments(text: string, replace: Replace): string {
 /** Where the value that starts here lies, without its quotes. */
 function valueSpan(text: string, start: number, wholeLine: boolean): readonly [number, number] {
   let open = start;
-  while (text[open] === '\\' && open - start < 16) open++;
+  while (text[open] === '\\' && open - start < 64) open++;
   const quote = text[open];
   if (quote === '"' || quote === "'" || quote === '`')
     return [open + 1, closingQuote(text, open + 1, quote, open - start)];
-  if (quote === '{' || quote === '[') {
-    MARKER.lastIndex = open;
-    if (!MARKER.test(text)) return [open, closingBracket(text, open)];
-  }
-  let end = start;
+  MARKER.lastIndex = open;
+  if (MARKER.test(text)) return [start, start];
+  let end = quote === '{' || quote === '[' ? closingBracket(text, open) : start;
+  if (end > start && AFTER_VALUE.includes(text.charAt(end))) return [start, end];
   while (end < text.length && !endsValue(text, end, wholeLine)) end++;
-  // A trailing comma or bracket belongs to what surrounds the value; the marker's own bracket does not.
+  // A trailing comma or bracket belongs to what surrounds the value.
   while (end > start && ',;)}'.includes(text.charAt(end - 1))) end--;
   return [start, end];
 }

@@ -193,7 +193,8 @@ function redactEmails(text: string, replace: Replace): string {
   const signs = /@|%40/g;
   for (let sign = signs.exec(text); sign !== null; sign = signs.exec(text)) {
     const found = emailAt(text, sign.index, sign[0].length);
-    if (found === undefined || found.start < kept) continue;
+    // The account every git server has is nobody's address.
+    if (found === undefined || found.start < kept || found.local === 'git') continue;
     out += text.slice(kept, found.start) + replace('email');
     kept = found.end;
     signs.lastIndex = kept;
