@@ -1,5 +1,6 @@
 import type { CustodyEvent } from '../schemas/event.ts';
 import { toolKeyOf, type CallFacts, type Fresh } from './detector.ts';
+import { itemHash } from './item-hash.ts';
 
 /**
  * One call is often told several times: the agent's execute_tool span, the MCP client span, the server span, a
@@ -35,12 +36,14 @@ export const nothingFresh: Fresh = {
 };
 
 export function newCall(event: CustodyEvent, index: number, timeMs: number): CallRecord {
+  const toolKey = toolKeyOf(event) ?? '';
   return {
     index,
     eventId: event.event_id,
     timeMs,
     tool: event.tool?.name ?? '',
-    toolKey: toolKeyOf(event) ?? '',
+    toolKey,
+    toolHash: itemHash(toolKey),
     action: event.tool?.action ?? 'unknown',
     continuation: event.mcp?.continuation === true,
     argumentsDigest: undefined,

@@ -79,6 +79,8 @@ export interface CallFacts {
   readonly timeMs: number;
   readonly tool: string;
   readonly toolKey: string;
+  /** `itemHash` of the tool key. */
+  readonly toolHash: number;
   readonly action: ActionClass;
   readonly continuation: boolean;
   readonly argumentsDigest: string | undefined;

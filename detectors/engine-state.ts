@@ -17,7 +17,7 @@ export interface SessionRecord {
   readonly calls: CallRecord[];
   readonly policies: PolicyNote[];
   /** The last event ids. */
-  readonly seen: Set<string>;
+  readonly seen: string[];
   /** Traces this session owns. */
   readonly traces: string[];
   /** When an alert was last raised, by detector and dedup key. */

@@ -144,13 +144,15 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
 
   function detect(tenant: LiveTenant, session: SessionRecord, detected: DetectEvent): Alert[] {
     const alerts: Alert[] = [];
+    let current: Detector | undefined;
+    const raise = (finding: Finding) => {
+      if (current === undefined) return;
+      if (isRepeat(session, current.id, finding, detected.timeMs)) counts.repeated += 1;
+      else alerts.push(buildAlert(current, finding, detected, session.key));
+    };
     for (let index = 0; index < detectors.length; index += 1) {
-      const detector = detectors[index];
-      if (detector === undefined) continue;
-      detector.step(detected, stateOf(tenant, session, index), (finding) => {
-        if (isRepeat(session, detector.id, finding, detected.timeMs)) counts.repeated += 1;
-        else alerts.push(buildAlert(detector, finding, detected, session.key));
-      });
+      current = detectors[index];
+      current?.step(detected, stateOf(tenant, session, index), raise);
     }
     return alerts;
   }

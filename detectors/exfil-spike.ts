@@ -54,7 +54,7 @@ export interface Sent {
 interface ExfilSession {
   /** Sizes it taught, as tool hash, action, side and bucket. */
   readonly taught: { tool: number; action: ActionClass; side: Side; bucket: number }[];
-  readonly contacted: Set<number>;
+  readonly contacted: number[];
   readonly spikes: Spike[];
   readonly sent: Map<number, Sent>;
 }
@@ -81,7 +81,7 @@ export function exfilSpike(config: DetectConfig['exfil']): Detector<ExfilTenant,
     id: 'exfil-spike',
     version: 1,
     newTenantState: () => ({ tools: new Map(), actions: new Map(), destinations: new Map() }),
-    newSessionState: () => ({ taught: [], contacted: new Set(), spikes: [], sent: new Map() }),
+    newSessionState: () => ({ taught: [], contacted: [], spikes: [], sent: new Map() }),
 
     step(detected, state, raise) {
       const { call, fresh } = detected;
@@ -103,7 +103,7 @@ export function exfilSpike(config: DetectConfig['exfil']): Detector<ExfilTenant,
       }
       session.taught.length = 0;
       for (const destination of session.contacted) removeItem(tenant.destinations, destination);
-      session.contacted.clear();
+      session.contacted.length = 0;
     },
 
     status(tenant) {
@@ -119,7 +119,10 @@ export function exfilSpike(config: DetectConfig['exfil']): Detector<ExfilTenant,
 function forgetContacts(call: CallFacts, { tenant, session }: State): void {
   for (const destination of call.destinations) {
     const hash = itemHash(destination);
-    if (session.contacted.delete(hash)) removeItem(tenant.destinations, hash);
+    const at = session.contacted.indexOf(hash);
+    if (at < 0) continue;
+    session.contacted.splice(at, 1);
+    removeItem(tenant.destinations, hash);
   }
 }
 
@@ -129,13 +132,15 @@ function noteSpikes(
   call: CallFacts,
   { tenant, session }: State,
 ): void {
-  const sides: [Side, number | undefined][] = [
-    ['arguments', fresh.argumentsSize ? call.argumentsBytes : undefined],
-    ['result', fresh.resultSize ? call.resultBytes : undefined],
-  ];
-  for (const [side, bytes] of sides) {
-    if (bytes === undefined || bytes < config.spike_min_bytes) continue;
-    const tool = itemHash(call.toolKey);
+  const told = {
+    arguments: fresh.argumentsSize ? (call.argumentsBytes ?? 0) : 0,
+    result: fresh.resultSize ? (call.resultBytes ?? 0) : 0,
+  };
+  if (Math.max(told.arguments, told.result) < Math.max(1, config.spike_min_bytes)) return;
+  for (const side of ['arguments', 'result'] as const) {
+    const bytes = told[side];
+    if (bytes < Math.max(1, config.spike_min_bytes)) continue;
+    const tool = call.toolHash;
     const own = (match: (taught: ExfilSession['taught'][number]) => boolean) =>
       session.taught.filter((taught) => taught.side === side && match(taught)).map(({ bucket }) => bucket);
     const ofTool = tenant.tools.get(tool);
@@ -217,7 +222,7 @@ function carries(spike: Spike, call: CallFacts, tenant: ExfilTenant): boolean {
 }
 
 function contactsOf(tenant: ExfilTenant, call: CallFacts): ToolSizes | undefined {
-  const own = tenant.tools.get(itemHash(call.toolKey));
+  const own = tenant.tools.get(call.toolHash);
   return own !== undefined && own.sends >= 5 ? own : tenant.actions.get(call.action);
 }
 
@@ -252,37 +257,31 @@ function count(
 }
 
 function learn({ fresh }: DetectEvent, call: CallFacts, { tenant, session }: State): void {
-  const tool = itemHash(call.toolKey);
-  if (fresh.argumentsSize) teach(tenant, session, tool, call, 'arguments', call.argumentsBytes ?? 0);
-  if (fresh.resultSize) teach(tenant, session, tool, call, 'result', call.resultBytes ?? 0);
+  if (!fresh.argumentsSize && !fresh.resultSize && fresh.destinations.length === 0) return;
+  const ofTool = sizesOf(tenant.tools, call.toolHash, maxTools);
+  const ofAction = sizesOf(tenant.actions, call.action, 8);
+  const teach = (side: Side, bytes: number) => {
+    if (session.taught.length >= maxTaught) return;
+    const bucket = sizeBucket(bytes);
+    addSize(ofTool[side], bucket);
+    addSize(ofAction[side], bucket);
+    session.taught.push({ tool: call.toolHash, action: call.action, side, bucket });
+  };
+  if (fresh.argumentsSize) teach('arguments', call.argumentsBytes ?? 0);
+  if (fresh.resultSize) teach('result', call.resultBytes ?? 0);
   if (fresh.destinations.length === 0) return;
   let firstContact = false;
   for (const destination of fresh.destinations) {
     const hash = itemHash(destination);
     if (!tenant.destinations.has(hash)) firstContact = true;
-    if (session.contacted.has(hash) || session.contacted.size >= maxContacts) continue;
-    session.contacted.add(hash);
+    if (session.contacted.length >= maxContacts || session.contacted.includes(hash)) continue;
+    session.contacted.push(hash);
     addItem(tenant.destinations, hash, maxDestinations);
   }
-  for (const sizes of [sizesOf(tenant.tools, tool, maxTools), sizesOf(tenant.actions, call.action, 8)]) {
+  for (const sizes of [ofTool, ofAction]) {
     sizes.sends += 1;
     if (firstContact) sizes.firstContacts += 1;
   }
-}
-
-function teach(
-  tenant: ExfilTenant,
-  session: ExfilSession,
-  tool: number,
-  call: CallFacts,
-  side: Side,
-  bytes: number,
-): void {
-  if (session.taught.length >= maxTaught) return;
-  const bucket = sizeBucket(bytes);
-  addSize(sizesOf(tenant.tools, tool, maxTools)[side], bucket);
-  addSize(sizesOf(tenant.actions, call.action, 8)[side], bucket);
-  session.taught.push({ tool, action: call.action, side, bucket });
 }
 
 /** A tool with hardly any calls goes first when there are too many. */

@@ -31,13 +31,9 @@ export function removeItem(items: KnownItems, item: number): boolean {
 }
 
 /** Some session other than the asking one has had the item. */
-export function knownToOthers(
-  items: KnownItems,
-  item: number,
-  ownItems: { has(item: number): boolean },
-): boolean {
+export function knownToOthers(items: KnownItems, item: number, ownItems: readonly number[]): boolean {
   const count = items.get(item);
-  return count !== undefined && (count > 1 || !ownItems.has(item));
+  return count !== undefined && (count > 1 || !ownItems.includes(item));
 }
 
 function evictItem(items: KnownItems): number | undefined {

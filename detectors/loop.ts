@@ -26,15 +26,15 @@ interface ToolRun {
 
 interface LoopSession {
   readonly turns: Turn[];
-  /** Result digests seen in the session. */
-  readonly results: Set<string>;
+  /** The last distinct result digests. */
+  readonly results: string[];
   identical: number;
   /** Repetitions forgiven because the request before them never got an answer. */
   reissued: number;
   run: ToolRun;
 }
 
-const maxResults = 64;
+const maxResults = 32;
 const longestCycle = 4;
 const forgivenReissues = 2;
 
@@ -47,7 +47,7 @@ export function loop(config: DetectConfig['loop']): Detector<undefined, LoopSess
     newTenantState: () => undefined,
     newSessionState: () => ({
       turns: [],
-      results: new Set(),
+      results: [],
       identical: 0,
       reissued: 0,
       run: newRun(''),
@@ -140,15 +140,12 @@ function settle(session: LoopSession, turn: Turn, { event }: DetectEvent, call: 
   }
   run.failed = 0;
   if (turn.resultDigest === undefined) run.unknown += 1;
-  else if (session.results.has(turn.resultDigest)) run.stuck += 1;
+  else if (session.results.includes(turn.resultDigest)) run.stuck += 1;
   else {
     run.stuck = 0;
     run.unknown = 0;
-    session.results.add(turn.resultDigest);
-    if (session.results.size > maxResults) {
-      const oldest = session.results.values().next().value;
-      if (oldest !== undefined) session.results.delete(oldest);
-    }
+    session.results.push(turn.resultDigest);
+    if (session.results.length > maxResults) session.results.shift();
   }
 }
 

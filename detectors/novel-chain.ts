@@ -44,9 +44,15 @@ interface ChainTenant {
   alarmedScores: number;
 }
 
+/** Arrays rather than a Map: numbers lie unboxed in them, and most sessions teach few items. */
+interface LearnedItems {
+  readonly hashes: number[];
+  readonly classes: ChainClass[];
+}
+
 interface ChainSession extends ChainContext {
   /** Items this session taught, with their class. */
-  readonly learned: Map<number, ChainClass>;
+  readonly learned: LearnedItems;
   /** Its place in the tenant's histogram, -1 before its first call. */
   bucket: number;
   /** Surprise of the latest calls without their destinations, by call index: destinations may be told later. */
@@ -103,7 +109,7 @@ export function novelChain(
     }),
     newSessionState: () => ({
       tools: [],
-      learned: new Map(),
+      learned: { hashes: [], classes: [] },
       bucket: -1,
       chainBits: new Map(),
       pending: new Map(),
@@ -126,13 +132,15 @@ export function novelChain(
       const unconfirmed = { items, bits: judged?.bits ?? 0, finding };
       if (executed(detected)) accept(state, unconfirmed, detected.quarantined, raise);
       else postpone(state.session, call.index, unconfirmed);
-      if (detected.fresh.call) extendContext(state.session, itemHash(call.toolKey), call);
+      if (detected.fresh.call) extendContext(state.session, call.toolHash, call);
     },
 
     quarantine(state) {
       const { tenant, session } = state;
-      for (const [item, itemClass] of session.learned) takeBack(state, item, itemClass);
-      session.learned.clear();
+      const { hashes, classes } = session.learned;
+      hashes.forEach((item, index) => takeBack(state, item, classes[index]));
+      hashes.length = 0;
+      classes.length = 0;
       // Some sessions under an alert stay in the calibration, or every alarm would lower the bar for the next; but so
       // few that a flood of attacks cannot raise it.
       const kept = tenant.alarmedScores + 1;
@@ -148,7 +156,7 @@ export function novelChain(
 
 /** What this event brings to the chain: the call with its destinations, or destinations told later. */
 function newItems(detected: DetectEvent, call: CallFacts, session: ChainSession): ChainItem[] {
-  const toolHash = itemHash(call.toolKey);
+  const toolHash = call.toolHash;
   const destinations = destinationItems(detected.fresh.destinations, toolHash);
   return detected.fresh.call
     ? [...chainItems(toolHash, session, hasConsequences(call)), ...destinations]
@@ -199,7 +207,7 @@ function judge(
   isFirst: boolean,
 ): Judged | undefined {
   const { tenant, session } = state;
-  const novel = items.filter(({ hash }) => !knownToOthers(tenant.items, hash, session.learned));
+  const novel = items.filter(({ hash }) => !knownToOthers(tenant.items, hash, session.learned.hashes));
   const consequential = hasConsequences(call);
   if (!consequential && !novel.some(({ itemClass }) => itemClass === chainClass.tool)) return undefined;
   let chain = isFirst ? 0 : (session.chainBits.get(call.index) ?? 0);
@@ -223,10 +231,11 @@ function bitsOf({ tenant, session, shared }: State, { itemClass, hash }: ChainIt
   if (rate === undefined) return 0;
   let ownOccurrences = 0;
   let ownSingles = 0;
-  for (const [item, learnedClass] of session.learned) {
-    if (learnedClass !== itemClass) continue;
+  const { hashes, classes } = session.learned;
+  for (let index = 0; index < hashes.length; index += 1) {
+    if (classes[index] !== itemClass) continue;
     ownOccurrences += 1;
-    if (tenant.items.get(item) === 1) ownSingles += 1;
+    if (tenant.items.get(hashes[index] ?? 0) === 1) ownSingles += 1;
   }
   const share = noveltyShare(rate, ownOccurrences, ownSingles);
   if (!knownEverywhere(shared, hash)) return surpriseBits(share);
@@ -236,9 +245,11 @@ function bitsOf({ tenant, session, shared }: State, { itemClass, hash }: ChainIt
 
 function learn(state: State, items: readonly ChainItem[], bits: number): void {
   const { tenant, session, shared } = state;
+  const { learned } = session;
   for (const { itemClass, hash } of items) {
-    if (session.learned.has(hash) || session.learned.size >= maxSessionItems) continue;
-    session.learned.set(hash, itemClass);
+    if (learned.hashes.length >= maxSessionItems || learned.hashes.includes(hash)) continue;
+    learned.hashes.push(hash);
+    learned.classes.push(itemClass);
     const rate = tenant.rates[itemClass];
     const before = tenant.items.get(hash) ?? 0;
     if (rate !== undefined) {
@@ -256,9 +267,9 @@ function learn(state: State, items: readonly ChainItem[], bits: number): void {
   }
 }
 
-function takeBack({ tenant, shared }: State, item: number, itemClass: ChainClass): void {
+function takeBack({ tenant, shared }: State, item: number, itemClass: ChainClass | undefined): void {
   const before = tenant.items.get(item);
-  if (before === undefined) return;
+  if (before === undefined || itemClass === undefined) return;
   const rate = tenant.rates[itemClass];
   if (rate !== undefined) {
     rate.occurrences = Math.max(0, rate.occurrences - 1);

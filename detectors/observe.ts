@@ -5,7 +5,7 @@ import type { Fresh } from './detector.ts';
 import type { SessionRecord } from './engine-state.ts';
 
 const maxCalls = 16;
-const maxSeen = 256;
+const maxSeen = 128;
 
 /** The call an event is about, with what the event adds to it; a call not seen before is opened. */
 export function observeCall(
@@ -43,10 +43,10 @@ export function concernsDetectors(event: CustodyEvent): boolean {
 }
 
 /** Remembers the event id; false when it was there. */
-export function isNew(seen: Set<string>, eventId: string): boolean {
-  if (seen.has(eventId)) return false;
-  seen.add(eventId);
-  if (seen.size > maxSeen) dropOldest(seen.values(), seen);
+export function isNew(seen: string[], eventId: string): boolean {
+  if (seen.includes(eventId)) return false;
+  seen.push(eventId);
+  if (seen.length > maxSeen) seen.shift();
   return true;
 }
 

@@ -1,6 +1,6 @@
 import type { DetectConfig } from '../schemas/config.ts';
 import type { CustodyEvent } from '../schemas/event.ts';
-import type { DetectEvent, Detector, DetectorState, Finding } from './detector.ts';
+import type { Decision, DetectEvent, Detector, DetectorState, Finding } from './detector.ts';
 import { references } from './references.ts';
 import { allowsChange, allowsWriteAll, covers, isWildcard, normalizeGrant } from './scope-algebra.ts';
 import { shown } from './wording.ts';
@@ -23,6 +23,18 @@ interface ScopeSession {
   /** Number of this session among those with grants, 0 before the first. */
   ordinal: number;
   readonly taught: { readonly actor: string; readonly grant: string }[];
+  /** The last grants looked at: most calls of a session repeat them. */
+  last: Claim | undefined;
+}
+
+/** Everything the verdict on a set of grants depends on. */
+interface Claim {
+  readonly actor: CustodyEvent['actor'];
+  readonly asserted: boolean;
+  readonly grants: readonly string[];
+  readonly ttlSec: number | undefined;
+  readonly decision: Decision;
+  readonly ticket: string | undefined;
 }
 
 type State = DetectorState<ScopeTenant, ScopeSession, unknown>;
@@ -39,12 +51,15 @@ export function scopeDrift(config: DetectConfig['scope_drift']): Detector<ScopeT
     id: 'scope-drift',
     version: 1,
     newTenantState: () => ({ actors: new Map(), sessions: 0 }),
-    newSessionState: () => ({ ordinal: 0, taught: [] }),
+    newSessionState: () => ({ ordinal: 0, taught: [], last: undefined }),
 
     step(detected, state, raise) {
       const told = detected.event.scope?.grants;
       if (told === undefined || told.length === 0 || detected.decision === 'deny') return;
       const { tenant, session } = state;
+      const claim = claimOf(detected, told);
+      if (session.last !== undefined && sameClaim(session.last, claim)) return;
+      session.last = claim;
       if (session.ordinal === 0) session.ordinal = tenant.sessions += 1;
       const who = actorOf(detected.event);
       const grants = told.map(normalizeGrant).filter((grant) => grant !== '');
@@ -77,6 +92,26 @@ export function scopeDrift(config: DetectConfig['scope_drift']): Detector<ScopeT
 
     status: ({ sessions }) => ({ learning: sessions < learningSessions, seen: sessions }),
   };
+}
+
+function claimOf({ event, decision, ticket }: DetectEvent, grants: readonly string[]): Claim {
+  const asserted = event.fact_sources?.['actor.id'] === 'client_asserted';
+  return { actor: event.actor, asserted, grants, ttlSec: event.scope?.ttl_sec, decision, ticket };
+}
+
+function sameClaim(one: Claim, other: Claim): boolean {
+  return (
+    one.asserted === other.asserted &&
+    one.ttlSec === other.ttlSec &&
+    one.decision === other.decision &&
+    one.ticket === other.ticket &&
+    one.actor?.id === other.actor?.id &&
+    one.actor?.type === other.actor?.type &&
+    one.actor?.runtime_id === other.actor?.runtime_id &&
+    one.actor?.user_id === other.actor?.user_id &&
+    one.grants.length === other.grants.length &&
+    one.grants.every((grant, index) => grant === other.grants[index])
+  );
 }
 
 interface Who {

@@ -104,7 +104,7 @@ export function createSessionTable(options: SessionTableOptions) {
       callCount: 0,
       calls: [],
       policies: [],
-      seen: new Set(),
+      seen: [],
       traces: [],
       alerted: new Map(),
       states: options.newSessionStates(),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { alertSchema } from '../../schemas/alert.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
-import { by, detectConfig, runner, type Call } from './sessions.ts';
+import { by, detectConfig, omit, runner, type Call } from './sessions.ts';
 
 const calling = () => runner(detectConfig({ novel_chain: { enabled: false } }));
 const run = (calls: readonly Call[]) => by(calling().session('s', calls), 'loop');
@@ -108,10 +108,7 @@ describe('loop', () => {
   });
 
   it('does not take calls without known arguments for identical', () => {
-    const bare = (event: CustodyEvent): CustodyEvent => {
-      const { arguments: _arguments, ...rest } = event;
-      return rest;
-    };
+    const bare = (event: CustodyEvent): CustodyEvent => omit(event, 'arguments');
     expect(run(times(6, { ...same, change: bare }))).toEqual([]);
   });
 });

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { alertSchema } from '../../schemas/alert.ts';
+import type { CustodyEvent } from '../../schemas/event.ts';
 import {
   by,
   callEvent,
   detectConfig,
   learnWorkday,
   note,
+  omit,
   readTicket,
   reply,
   runner,
@@ -53,10 +55,7 @@ describe('novel chain', () => {
 
   it('says so when the call was executed and no policy decision is known', () => {
     const { run } = learned();
-    const unknown = (event: ReturnType<typeof callEvent>) => {
-      const { policy: _policy, ...rest } = event;
-      return rest;
-    };
+    const unknown = (event: CustodyEvent): CustodyEvent => omit(event, 'policy');
     const alerts = run.session('attack', [readTicket, { ...post, change: unknown }]);
     expect(by(alerts, 'novel-chain')[0]?.reason).toContain('no policy decision is known');
   });
@@ -73,16 +72,14 @@ describe('novel chain', () => {
 
   it('waits for the outcome of a call that was only requested, and stays silent when it is refused', () => {
     const { run } = learned();
-    const phase =
-      (name: 'request' | 'result', category?: 'ok' | 'denied') => (event: ReturnType<typeof callEvent>) => {
-        const { policy: _policy, result: _result, ...rest } = event;
-        return {
-          ...rest,
-          phase: name,
-          mcp: { request_id: '7' },
-          ...(category === undefined ? {} : { result: { category } }),
-        };
+    const phase = (name: 'request' | 'result', category?: 'ok' | 'denied') => (event: CustodyEvent) => {
+      return {
+        ...omit(event, 'policy', 'result'),
+        phase: name,
+        mcp: { request_id: '7' },
+        ...(category === undefined ? {} : { result: { category } }),
       };
+    };
     const request = { ...post, change: phase('request') };
     expect(run.session('refused', [request, { ...post, change: phase('result', 'denied') }])).toEqual([]);
     const answered = run.session('answered', [request, { ...post, change: phase('result', 'ok') }]);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { covers, isWildcard, normalizeGrant } from '../../detectors/scope-algebra.ts';
 import { alertSchema } from '../../schemas/alert.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
-import { by, callEvent, detectConfig, runner } from './sessions.ts';
+import { by, callEvent, detectConfig, omit, runner } from './sessions.ts';
 
 interface Grant {
   readonly grants: string[];
@@ -21,7 +21,7 @@ function granting() {
     count += 1;
     run.wait(1000);
     const event = callEvent('acme', `s-${count}`, 0, run.now(), { tool: 'x' });
-    const { tool: _tool, arguments: _arguments, result: _result, phase: _phase, ...rest } = event;
+    const rest = omit(event, 'tool', 'arguments', 'result', 'phase');
     return run.send({
       ...rest,
       kind: 'auth',
@@ -101,7 +101,7 @@ describe('scope drift', () => {
     settle();
     const trace = { trace_id: 'a'.repeat(32), span_id: 'b'.repeat(16) };
     const base = callEvent('acme', 'joined', 0, run.now(), { tool: 'x' });
-    const { tool: _tool, arguments: _arguments, result: _result, policy: _policy, ...rest } = base;
+    const rest = omit(base, 'tool', 'arguments', 'result', 'policy');
     run.send({ ...rest, kind: 'policy', trace, policy: { decision: 'allow', ticket: 'CHG-3' } });
     const grant = {
       ...rest,

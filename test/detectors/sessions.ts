@@ -126,3 +126,13 @@ export function learnWorkday(run: ReturnType<typeof runner>, sessions = 28, tena
 
 export const by = (alerts: readonly Alert[], detector: string) =>
   alerts.filter((alert) => alert.detector.id === detector);
+
+/** The event without some of its facts. */
+export function omit<Key extends keyof CustodyEvent>(
+  event: CustodyEvent,
+  ...keys: Key[]
+): Omit<CustodyEvent, Key> {
+  const rest: Partial<CustodyEvent> = { ...event };
+  for (const key of keys) Reflect.deleteProperty(rest, key);
+  return rest as Omit<CustodyEvent, Key>;
+}
