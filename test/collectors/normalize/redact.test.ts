@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { clip, redactIdentity, redactText, redactValue } from '../../../collectors/normalize/redact.ts';
-import { SECRETS } from './secrets.ts';
+import { CUT, SECRETS } from './secrets.ts';
 
 const lookAlikes = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../fixtures/redaction/look-alikes.json'), 'utf8'),
@@ -139,7 +139,7 @@ describe('redactText', () => {
 
 describe('redactIdentity', () => {
   it('keeps the e-mail address that says who acted, and no secret', () => {
-    const token = `gh${'p'}_${'a1B2'.repeat(9)}`;
+    const token = `gh${CUT}p_${'a1B2'.repeat(9)}`;
     expect(redactIdentity(`alice@example.com ${token}`).text).toBe(
       'alice@example.com [redacted:github_token]',
     );
