@@ -37,7 +37,13 @@ export function bodyHash(body: Uint8Array): string {
   return hash('sha256', body, 'hex');
 }
 
-export function entryPreimage(place: EntryPlace, prev: string, bodySha: string): string {
+/** A place as a verifier reads it: values as stored, not yet known to be in range. */
+export interface ReadPlace extends Omit<EntryPlace, 'appendTimeMs' | 'kind'> {
+  readonly appendTimeMs: number | bigint;
+  readonly kind: string;
+}
+
+export function entryPreimage(place: ReadPlace, prev: string, bodySha: string): string {
   return `${ENTRY_VERSION}\n${place.logId}\n${place.seq}\n${prev}\n${place.topic}/${place.partition}/${place.offset}\n${place.appendTimeMs}\n${place.kind}\n${bodySha}\n`;
 }
 

@@ -1,0 +1,135 @@
+import { Readable } from 'node:stream';
+import type { ClickHouseClient } from '@clickhouse/client';
+import type { LogSource, SealedEntry } from '../../evidence/entry-builder.ts';
+import { type CustodyError, IntegrityError } from '../../runtime/errors.ts';
+import { storeError } from './clickhouse-error.ts';
+import { INSERT_SETTINGS, readSettings } from './pinned-settings.ts';
+import { createRowReader, type ColumnReader } from './row-binary.ts';
+import type { RawQuery, Store, StoredLog } from './store.ts';
+import { encodeEntries, WRITTEN_COLUMNS } from './tab-separated.ts';
+
+const TABLE = 'custody.entries';
+/** Logs named in one read-back statement. */
+const LOGS_PER_STATEMENT = 100;
+
+/** Builds the store on a client: over HTTP to a server, or over `createChdbConnection` to the engine in process. */
+export function createClickHouseStore(client: ClickHouseClient): Store {
+  const raw: RawQuery = async function* (statement) {
+    try {
+      const { stream } = await client.exec({ query: statement });
+      for await (const chunk of stream) yield chunk as Uint8Array;
+    } catch (cause) {
+      throw storeError('read from the store', cause);
+    }
+  };
+
+  async function insert(entries: readonly SealedEntry[]): Promise<void> {
+    const [first, last] = [entries[0], entries.at(-1)];
+    if (first === undefined || last === undefined) return;
+    // The token names the content: the engine drops any later block with a token it has seen, whatever it holds.
+    const token = `${first.topic}/${first.partition}:${first.offset}-${last.offset}:${last.leaf}`;
+    await client.insert({
+      table: TABLE,
+      columns: [...WRITTEN_COLUMNS],
+      format: 'TabSeparated',
+      values: Readable.from([encodeEntries(entries)], { objectMode: false }),
+      clickhouse_settings: { ...INSERT_SETTINGS, insert_deduplication_token: token },
+    });
+  }
+
+  async function readBack(entries: readonly SealedEntry[]): Promise<'all' | 'none'> {
+    const ranges = new Map<string, { from: bigint; to: bigint }>();
+    const expected = new Map<string, string>();
+    for (const { logId, seq, leaf } of entries) {
+      const range = ranges.get(logId);
+      if (range === undefined) ranges.set(logId, { from: seq, to: seq });
+      else range.to = seq;
+      expected.set(`${logId} ${seq}`, leaf);
+    }
+    const found = new Set<string>();
+    const logs = [...ranges];
+    for (let at = 0; at < logs.length; at += LOGS_PER_STATEMENT) {
+      const where = logs
+        .slice(at, at + LOGS_PER_STATEMENT)
+        .map(([log, { from, to }]) => `(log = '${log}' AND seq BETWEEN ${from} AND ${to})`)
+        .join(' OR ');
+      const rows = readRows(raw, `SELECT log, seq, leaf FROM ${TABLE} WHERE ${where}`, (read) => ({
+        log: read.string(),
+        seq: read.uint64(),
+        leaf: read.hex(32),
+      }));
+      for await (const { log, seq, leaf } of rows) {
+        const place = `${log} ${seq}`;
+        if (expected.get(place) !== leaf) {
+          throw new IntegrityError(
+            `cannot accept stored entry ${log} seq ${seq}: FORK: the store holds leaf ${leaf}, the log gives ${expected.get(place) ?? 'none'}`,
+          );
+        }
+        found.add(place);
+      }
+    }
+    if (found.size === expected.size) return 'all';
+    if (found.size === 0) return 'none';
+    throw new IntegrityError(
+      `cannot accept stored entries: GAP: ${expected.size - found.size} of ${expected.size} are missing`,
+    );
+  }
+
+  return {
+    raw,
+    async append(entries) {
+      let failure: CustodyError | undefined;
+      try {
+        await insert(entries);
+      } catch (cause) {
+        failure = storeError(`insert ${entries.length} entries`, cause);
+        if (failure instanceof IntegrityError) throw failure;
+      }
+      if ((await readBack(entries)) === 'all') return;
+      // Rows that were removed after a first insert are not taken again under their token.
+      throw (
+        failure ??
+        new IntegrityError(`cannot insert ${entries.length} entries: GAP: the engine accepted them and has none`)
+      );
+    },
+    async expectStored(entries) {
+      if (entries.length > 0 && (await readBack(entries)) === 'none') {
+        throw new IntegrityError(`cannot accept stored entries: GAP: ${entries.length} are missing`);
+      }
+    },
+    async logs(source) {
+      const found = new Map<string, StoredLog>();
+      const rows = readRows(
+        raw,
+        `SELECT log, max(seq), argMax(leaf, seq), count(), min(koffset), max(koffset) FROM ${TABLE} WHERE ${ofSource(source)} GROUP BY log`,
+        (read) => ({
+          log: read.string(),
+          seq: read.uint64(),
+          leaf: read.hex(32),
+          entryCount: read.uint64(),
+          minOffset: read.uint64(),
+          maxOffset: read.uint64(),
+        }),
+      );
+      for await (const { log, ...stored } of rows) found.set(log, stored);
+      return found;
+    },
+    close: () => client.close(),
+  };
+}
+
+/** SQL condition for the rows of one incarnation of one topic partition. Its parts are closed alphabets. */
+export function ofSource(source: LogSource): string {
+  return `topic = '${source.topic}' AND kpart = ${source.partition} AND startsWith(log, '${source.deployment}/') AND endsWith(log, '/${source.topicId}-${source.partition}/0')`;
+}
+
+/** Runs a SELECT with the pinned read settings and decodes each row of its RowBinary answer. */
+export async function* readRows<Row>(
+  raw: RawQuery,
+  select: string,
+  decode: (read: ColumnReader) => Row,
+): AsyncGenerator<Row> {
+  const reader = createRowReader(decode);
+  for await (const chunk of raw(`${select} ${readSettings()} FORMAT RowBinary`)) yield* reader.push(chunk);
+  reader.end();
+}

@@ -1,0 +1,150 @@
+import { createEntryBuilder, type EntryBuilder, type LogSource, type SealedEntry } from '../../evidence/entry-builder.ts';
+import { backoffMs, sleep } from '../../runtime/backoff.ts';
+import type { Component } from '../../runtime/component.ts';
+import { CustodyError, IntegrityError } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import type { LedgerConfig } from '../../schemas/config.ts';
+import type { Batch, StateStore, Topic } from '../../streams/topic.ts';
+import { headChanges } from './ledger-heads.ts';
+import { resumeLedger } from './ledger-resume.ts';
+import type { Store } from './store.ts';
+
+export interface LedgerWriterOptions {
+  readonly topics: { readonly events: Topic; readonly alerts: Topic; readonly deadletter: Topic };
+  readonly store: Store;
+  readonly state: StateStore;
+  /** First part of every log id. */
+  readonly deployment: string;
+  readonly config: LedgerConfig;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Called once per topic whose writing stopped because stored evidence contradicts the log. */
+  readonly onIntegrity: (error: IntegrityError) => void;
+  /** Randomness of the retry delays. */
+  readonly random?: () => number;
+}
+
+/** Consumer group of the ledger. */
+export const LEDGER_GROUP = 'ledger';
+const RETRY = { base_ms: 100, cap_ms: 10_000 };
+
+interface PartitionWriter {
+  readonly source: LogSource;
+  readonly builder: EntryBuilder;
+  readonly storedUpTo: bigint;
+}
+
+/**
+ * Writes every record of the three topics into the store: one entry per record, in log order (promise P2). Per batch:
+ * build, insert one day after the other, read back, record the heads, and only then let the topic commit the offset.
+ * A crash at any point is repaired by the normal path, which builds the same bytes again and compares (promise P3).
+ * Any other failure is retried for as long as it takes; the topic keeps the records meanwhile.
+ */
+export function createLedgerWriter(options: LedgerWriterOptions): Component {
+  const { store, state, config, logger, metrics } = options;
+  const random = options.random ?? Math.random;
+  const stopping = new AbortController();
+  let running: Promise<unknown> = Promise.resolve();
+
+  async function retrying<T>(action: () => Promise<T>): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await action();
+      } catch (error) {
+        if (!(error instanceof CustodyError) || error instanceof IntegrityError || stopping.signal.aborted) {
+          throw error;
+        }
+        const delayMs = backoffMs(attempt, RETRY, random);
+        logger.warn({ code: error.code, attempt, delayMs, err: error }, 'ledger write failed; it will be repeated');
+        await sleep(delayMs, stopping.signal);
+      }
+    }
+  }
+
+  async function writeBatch(writer: PartitionWriter, batch: Batch): Promise<void> {
+    const entries = batch.records.flatMap((record) => writer.builder.add(record));
+    const stored = entries.filter((entry) => entry.offset <= writer.storedUpTo);
+    const fresh = entries.slice(stored.length);
+    // Days go in oldest first and each at once, so whatever the store has of this batch it has up to one offset.
+    for (const day of byDay(stored)) await retrying(() => store.expectStored(day));
+    for (const day of byDay(fresh)) {
+      const observe = metrics.ledgerInsertSeconds.startTimer();
+      await retrying(() => store.append(day));
+      observe();
+    }
+    const last = batch.records.at(-1) ?? batch.records[0];
+    const changed = new Map(entries.map(({ logId, seq, leaf }) => [logId, { seq, leaf }]));
+    const changes = headChanges(writer.source, last.offset + 1n, writer.builder.day, changed);
+    await retrying(() => state.write(changes));
+    for (const { kind } of entries) metrics.ledgerEntries.inc({ kind });
+  }
+
+  async function consume(topic: Topic): Promise<void> {
+    const writers = new Map<number, PartitionWriter>();
+    await topic.consume({
+      group: LEDGER_GROUP,
+      signal: stopping.signal,
+      maxBatchRecords: config.batch_max_records,
+      maxBatchBytes: config.batch_max_bytes,
+      lingerMs: config.linger_ms,
+      async startOffset(partition) {
+        const { name, topicId } = topic;
+        const source = { deployment: options.deployment, topic: name, topicId, partition };
+        const resumed = await retrying(() => resumeLedger(store, state, topic, source));
+        const builder = createEntryBuilder(source, resumed);
+        writers.set(partition, { source, builder, storedUpTo: resumed.storedUpTo });
+        logger.info({ topic: name, partition, nextOffset: String(resumed.nextOffset) }, 'ledger resumed');
+        return resumed.nextOffset;
+      },
+      async handle(batch) {
+        const writer = writers.get(batch.partition);
+        if (writer === undefined) throw new Error(`partition ${batch.partition} was never assigned`);
+        await writeBatch(writer, batch);
+      },
+    });
+  }
+
+  /** Consumes until stopped; starts again after a transient failure, stops for good on an integrity failure. */
+  async function writeTopic(topic: Topic): Promise<void> {
+    for (let attempt = 0; !stopping.signal.aborted; attempt++) {
+      try {
+        await consume(topic);
+        return;
+      } catch (error) {
+        if (error instanceof IntegrityError) {
+          logger.error({ topic: topic.name, err: error }, 'ledger stopped');
+          options.onIntegrity(error);
+          return;
+        }
+        if (!(error instanceof CustodyError)) throw error;
+        logger.warn({ topic: topic.name, err: error, attempt }, 'ledger interrupted; it will be started again');
+        await sleep(backoffMs(attempt, RETRY, random), stopping.signal);
+      }
+    }
+  }
+
+  return {
+    name: 'ledger',
+    start() {
+      const { events, alerts, deadletter } = options.topics;
+      running = Promise.all([events, alerts, deadletter].map(writeTopic));
+      return Promise.resolve();
+    },
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** Splits entries in log order into runs of one day; days never decrease, so the oldest comes first. */
+function byDay(entries: readonly SealedEntry[]): SealedEntry[][] {
+  const runs: SealedEntry[][] = [];
+  for (const entry of entries) {
+    const run = runs.at(-1);
+    if (run?.[0]?.day === entry.day) run.push(entry);
+    else runs.push([entry]);
+  }
+  return runs;
+}

@@ -1,0 +1,48 @@
+import type { ClickHouseSettings } from '@clickhouse/client';
+
+/**
+ * Settings every insert carries: synchronous, one block, one partition, no value invented by the engine.
+ * Server defaults differ between versions (asynchronous inserts became the default in 26.2), so none is relied on.
+ */
+export const INSERT_SETTINGS: ClickHouseSettings = {
+  async_insert: 0,
+  insert_deduplicate: 1,
+  insert_null_as_default: 0,
+  input_format_null_as_default: 0,
+  input_format_skip_unknown_fields: 0,
+  input_format_parallel_parsing: 0,
+  input_format_tsv_empty_as_default: 0,
+  max_insert_block_size: '1048576',
+  min_insert_block_size_rows: '1048576',
+  min_insert_block_size_bytes: '1073741824',
+  max_partitions_per_insert_block: '1',
+  throw_on_max_partitions_per_insert_block: 1,
+};
+
+/**
+ * Settings every verifying read carries, so that a profile or a filter set elsewhere cannot hide rows or cut the
+ * answer short without an error.
+ */
+export const READ_SETTINGS: readonly (readonly [string, string])[] = [
+  ['apply_deleted_mask', '1'],
+  ['additional_table_filters', '{}'],
+  ['additional_result_filter', "''"],
+  ['final', '0'],
+  ['limit', '0'],
+  ['offset', '0'],
+  ['max_rows_to_read', '0'],
+  ['max_result_rows', '0'],
+  ['read_overflow_mode', "'throw'"],
+  ['read_overflow_mode_leaf', "'throw'"],
+  ['result_overflow_mode', "'throw'"],
+  ['sort_overflow_mode', "'throw'"],
+  ['group_by_overflow_mode', "'throw'"],
+  ['timeout_overflow_mode', "'throw'"],
+  ['optimize_read_in_order', '1'],
+  ['max_threads', '1'],
+];
+
+/** The SETTINGS clause of a verifying read, some values replaced. */
+export function readSettings(changes: Readonly<Record<string, string>> = {}): string {
+  return `SETTINGS ${READ_SETTINGS.map(([name, value]) => `${name} = ${changes[name] ?? value}`).join(', ')}`;
+}
