@@ -72,7 +72,7 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
   const outcome = outcomeOf(values, got?.plain, envelope.statusCode);
   const nameInRule = rule?.toolInName === true && kind === 'tool_call' ? found?.rest : undefined;
   const knownServer = value.asName(from(F.serverName), counts);
-  const tool = toolOf(values, nameInRule, knownServer, counts);
+  const tool = toolOf(read, nameInRule, knownServer, counts);
   const statusMessage = value.asName(envelope.statusMessage, counts, limits.attributeValueChars);
   const kept = keepAttributes(read.unknown, resource.attributes, statusMessage, counts);
   const dropped = kept.dropped + envelope.droppedCount + read.duplicatePayloads;
@@ -123,7 +123,7 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
     schema: EVENT_SCHEMA,
     scope,
     server,
-    session: sessionOf(from, envelope.traceId, counts, rule?.transition),
+    session: sessionOf(from, envelope.traceId, counts, rule?.transition ?? startOf(values)),
     source: sourceOf(read, envelope, context, vantage, counts),
     tenant: tenantOf(from(F.tenant), context),
     time_unix_nano: value.asUnixNano(envelope.time) ?? context.observedTimeUnixNano,
@@ -161,8 +161,17 @@ function describe(
   return describePayload(payload, { digestKey: context.digestKey, findDestinations: destinations });
 }
 
+const VANTAGES: ReadonlySet<string> = new Set(['client', 'server', 'gateway', 'agent']);
+
+/** The handshake that opens a session of the protocol revisions that have one. */
+function startOf(values: ReadFields['values']): 'start' | undefined {
+  return values[F.method] === 'initialize' ? 'start' : undefined;
+}
+
 /** A span of a server tells the server's view, of a client the client's; inside an agent, the agent's. */
 function vantageOf(read: ReadFields, byName: Vantage | undefined, spanKind: number): Vantage {
+  const stated = value.asText(read.values[F.vantage]);
+  if (stated !== undefined && VANTAGES.has(stated)) return stated as Vantage;
   const fixed = byName ?? read.dialect.vantage;
   if (fixed !== undefined) return fixed;
   if (spanKind === 2) return 'server';
@@ -171,16 +180,17 @@ function vantageOf(read: ReadFields, byName: Vantage | undefined, spanKind: numb
 }
 
 function toolOf(
-  values: ReadFields['values'],
+  read: ReadFields,
   nameInRule: string | undefined,
   serverName: string | undefined,
   counts: RedactionCounts,
 ): { readonly tool: Tool; readonly serverName: string | undefined } | undefined {
+  const { values } = read;
   const raw = value.asName(values[F.toolName] ?? nameInRule, counts);
   const callId = value.asName(values[F.callId], counts);
   if (raw === undefined)
     return callId === undefined ? undefined : { tool: { call_id: callId }, serverName: undefined };
-  const split = splitToolName(raw, serverName);
+  const split = splitToolName(raw, serverName, read.dialect.toolSeparator);
   const digest = value.asText(values[F.definitionDigest]);
   const tool = compact<Tool>({
     action: actionOf(split.name, values),

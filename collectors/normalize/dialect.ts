@@ -37,6 +37,8 @@ export interface Dialect {
   readonly localFields?: FieldNames;
   /** Attributes `<prefix><argument>` together are the arguments. */
   readonly argumentPrefix?: string;
+  /** What an aggregator of this dialect puts between server and tool name, beside the usual. */
+  readonly toolSeparator?: string;
   readonly names?: readonly NameRule[];
   /** Value of `spanKind` → kind, lower case. */
   readonly kinds?: Readonly<Record<string, EventKind>>;

@@ -5,6 +5,7 @@ export const FIELDS = [
   'operation',
   'spanKind',
   'kind',
+  'vantage',
   'phase',
   'name',
   'time',

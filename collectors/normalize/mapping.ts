@@ -72,6 +72,8 @@ interface Tables {
   readonly nameRules: readonly CompiledNames[];
 }
 
+/** Fields an event tells only a part of: the attribute stays, redacted, beside what is read from it. */
+const ALSO_KEPT: ReadonlySet<number> = new Set([F.url, F.httpMethod, F.status]);
 const FALLBACK_RANK = 1000;
 let compiled: Tables | undefined;
 
@@ -130,22 +132,23 @@ function sortValues(
     if (value === '' || value === null) continue;
     if (target === undefined) {
       if (dialect.argumentPrefix !== undefined && key.startsWith(dialect.argumentPrefix))
-        (spread ??= new Map()).set(key.slice(dialect.argumentPrefix.length), value);
+        (spread ??= new Map()).set(key.slice(dialect.argumentPrefix.length), unquoted(value));
       else unknown.push([key, value]);
       continue;
     }
     const { field, rank } = target;
+    if (ALSO_KEPT.has(field)) unknown.push([key, value]);
     const present = values[field];
     if (present === undefined || rank < (ranks[field] ?? 0)) {
       values[field] = value;
       ranks[field] = rank;
       const displaced = keys[field] ?? '';
       keys[field] = key;
-      if (present === undefined || present === value) continue;
+      if (present === undefined || present === value || ALSO_KEPT.has(field)) continue;
       if (isPayload(field)) duplicatePayloads++;
       else if (field !== F.ignored) unknown.push([displaced, present]);
     } else if (isPayload(field)) duplicatePayloads++;
-    else if (present !== value && field !== F.ignored) unknown.push([key, value]);
+    else if (present !== value && field !== F.ignored && !ALSO_KEPT.has(field)) unknown.push([key, value]);
   }
   if (spread !== undefined) values[F.arguments] ??= spread;
   return {
@@ -155,6 +158,16 @@ function sortValues(
     unknown,
     duplicatePayloads,
   };
+}
+
+/** A single argument written as JSON text, as the value it denotes where that is a scalar. */
+function unquoted(value: AttributeValue): AttributeValue {
+  if (typeof value !== 'string' || !/^(?:".*"|-?\d+(?:\.\d+)?|true|false)$/s.test(value)) return value;
+  try {
+    return JSON.parse(value) as string | number | boolean;
+  } catch {
+    return value;
+  }
 }
 
 function isPayload(field: number): boolean {

@@ -11,15 +11,19 @@ export interface ToolName {
  * `server__tool`, `server.tool`, `server/tool`, `server:tool` when the server is known by that name. Not `server_tool`: servers name their own
  * tools so (`git_status` of `git`).
  */
-export function splitToolName(raw: string, serverName: string | undefined): ToolName {
+export function splitToolName(raw: string, serverName: string | undefined, separator?: string): ToolName {
   if (raw.startsWith('mcp__')) {
-    const separator = raw.indexOf('__', 5);
-    if (separator > 5 && separator + 2 < raw.length)
-      return { name: raw.slice(separator + 2), rawName: raw, serverName: raw.slice(5, separator) };
+    const end = raw.indexOf('__', 5);
+    if (end > 5 && end + 2 < raw.length)
+      return { name: raw.slice(end + 2), rawName: raw, serverName: raw.slice(5, end) };
   }
   if (serverName !== undefined && raw.length > serverName.length + 1 && raw.startsWith(serverName)) {
-    const rest = /^(?:__|[./:])(.+)$/s.exec(raw.slice(serverName.length))?.[1];
-    if (rest !== undefined) return { name: rest, rawName: raw, serverName: undefined };
+    const tail = raw.slice(serverName.length);
+    const rest =
+      separator !== undefined && tail.startsWith(separator)
+        ? tail.slice(separator.length)
+        : /^(?:__|[./:])(.+)$/s.exec(tail)?.[1];
+    if (rest !== undefined && rest !== '') return { name: rest, rawName: raw, serverName: undefined };
   }
   return { name: raw, rawName: undefined, serverName: undefined };
 }

@@ -8,6 +8,7 @@ export const audit: Dialect = {
   localFields: {
     kind: ['kind', 'event_kind', 'event.kind'],
     phase: ['phase'],
+    vantage: ['vantage', 'source.vantage'],
     name: ['name', 'event', 'event_name', 'event.name', 'event_type', 'event.type', 'type'],
     method: ['mcp.method.name', 'mcp.method', 'method'],
     time: ['time_unix_nano', 'time', 'timestamp', '@timestamp', 'ts', 'occurred_at', 'event_time'],

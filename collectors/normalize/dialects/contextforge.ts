@@ -33,5 +33,6 @@ export const contextforge: Dialect = {
     { name: 'mcp.client.request', kind: 'mcp_message', vantage: 'client' },
     { name: 'mcp.client.response', kind: 'mcp_message', vantage: 'client' },
   ],
+  toolSeparator: '-',
   vantage: 'gateway',
 };
