@@ -4,10 +4,12 @@ import type { Change, Environment, Table } from './environment.ts';
 import {
   decodeRecord,
   type EncodedRecord,
+  recordOf,
   placeRecord,
   RECORD_OVERHEAD_BYTES,
   storedAppendTimeMs,
 } from './record-codec.ts';
+import { createRecentRecords } from './recent-records.ts';
 import { storageError } from './storage-error.ts';
 
 export interface ReadLimits {
@@ -45,6 +47,8 @@ interface Head {
 }
 
 const HEAD_BYTES = 24;
+/** Enough for consumers that are a few seconds behind at full speed. */
+const RECENT_MAX_BYTES = 32 * 1024 * 1024;
 
 export function offsetKey(offset: bigint): Buffer {
   const key = Buffer.alloc(8);
@@ -70,6 +74,8 @@ export function openPartition(
   const table = environment.table(`${topic}/${partition}`);
   const headKey = Buffer.from(`head/${topic}/${partition}`);
   const listeners = new Set<() => void>();
+  const recent = createRecentRecords(RECENT_MAX_BYTES);
+  let stagedRecords: ConsumedRecord[] = [];
   let head = readHead();
   let staged = head;
 
@@ -125,6 +131,7 @@ export function openPartition(
         const value = placeRecord(record, partition, offset, appendTimeMs);
         changes.push({ table, key: offsetKey(offset), value, last: true });
         const place: RecordPlace = { partition, offset, appendTimeMs };
+        stagedRecords.push(recordOf(record, place));
         offset += 1n;
         return place;
       });
@@ -136,10 +143,13 @@ export function openPartition(
       if (staged === head) return;
       const grew = staged.end > head.end;
       head = staged;
+      for (const record of stagedRecords) recent.push(record);
+      stagedRecords = [];
       if (grew) for (const listener of [...listeners]) listener();
     },
     reverted() {
       staged = head;
+      stagedRecords = [];
     },
     take(from, to, limits) {
       const records: ConsumedRecord[] = [];
@@ -148,6 +158,14 @@ export function openPartition(
       const wanted = end - from < BigInt(limits.records) ? Number(end - from) : limits.records;
       let bytes = 0;
       let offset = from;
+      for (let next = recent.at(offset); next !== undefined; next = recent.at(offset)) {
+        if (records.length === wanted) return records;
+        bytes += next.value.length;
+        if (records.length > 0 && bytes > limits.bytes) return records;
+        records.push(next);
+        offset += 1n;
+      }
+      if (records.length > 0) return records;
       try {
         for (const { key, value } of table.getRange({ start: offsetKey(from), limit: wanted })) {
           if (key.readBigUInt64BE() !== offset) break;

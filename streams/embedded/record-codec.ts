@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { InputError, IntegrityError } from '../../runtime/errors.ts';
-import type { ConsumedRecord, TopicRecord } from '../topic.ts';
+import type { ConsumedRecord, RecordPlace, TopicRecord } from '../topic.ts';
 
 /**
  * One stored record:
@@ -26,6 +26,7 @@ export const VALUE_MAX_BYTES = 256 * 1024 * 1024;
 export const RECORD_OVERHEAD_BYTES = 64;
 
 export interface EncodedRecord {
+  readonly key: string;
   readonly keyBytes: Uint8Array;
   readonly stored: Buffer;
   readonly bodyCrc: number;
@@ -73,7 +74,7 @@ export function encodeRecords(topic: string, records: readonly TopicRecord[]): E
     const stored = all.subarray(at, end);
     const bodyCrc = crc32(all.subarray(at + HEADER_BYTES, end));
     at = end;
-    return { keyBytes: all.subarray(keyStart, keyStart + keyLength), stored, bodyCrc };
+    return { key: record.key, keyBytes: all.subarray(keyStart, keyStart + keyLength), stored, bodyCrc };
   });
 }
 
@@ -88,6 +89,12 @@ export function placeRecord(
   record.stored.writeUInt32BE(appendTimeMs % TWO_32, 4);
   record.stored.writeUInt32BE(placedCrc(record.bodyCrc, partition, offset, appendTimeMs), 8);
   return record.stored;
+}
+
+/** What `decodeRecord` would give for an encoded record at its place; the value shares memory with it. */
+export function recordOf(record: EncodedRecord, place: RecordPlace): ConsumedRecord {
+  const value = record.stored.subarray(HEADER_BYTES + KEY_LENGTH_BYTES + record.keyBytes.length);
+  return { key: record.key, value, ...place };
 }
 
 /** Append time of a stored record, without a check of its content. */
