@@ -47,8 +47,8 @@ interface Head {
 }
 
 const HEAD_BYTES = 24;
-/** Enough for consumers that are a few seconds behind at full speed. */
-const RECENT_MAX_BYTES = 32 * 1024 * 1024;
+/** More than a second of records at full speed: consumers batch over a fraction of that. */
+const RECENT_MAX_BYTES = 16 * 1024 * 1024;
 
 export function offsetKey(offset: bigint): Buffer {
   const key = Buffer.alloc(8);
