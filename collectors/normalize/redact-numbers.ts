@@ -3,11 +3,27 @@ import type { Replace } from './redact.ts';
 /** Payment card numbers: known issuer and length, Luhn check digit, groups joined by single spaces or hyphens. */
 export function redactCards(text: string, replace: Replace): string {
   // A run starts at a digit that continues no other run; group starts inside it are tried one by one below.
-  return text.replace(/(?<![\d.])(?<!\d[ -])\d+(?:[ -]\d+)*(?!\.?\d)/g, (run) => cardsInRun(run, replace));
+  return text.replace(/(?<![\d.])(?<!\d[ -])\d+(?:[ -]\d+)*(?!\.?\d)/g, (run, offset: number) =>
+    run.length < 13 || isInsideId(text, offset, run.length) ? run : cardsInRun(run, replace),
+  );
+}
+
+/** Longest surrounding text looked at: an id is a UUID or a hex digest of at most 128 characters. */
+const ID_MAX_CHARS = 128;
+const UUID_OR_HEX_ID =
+  /^(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{16,128})$/i;
+
+/** One UUID in thirty has digit groups that make a card number by chance; ids must survive redaction. */
+function isInsideId(text: string, offset: number, length: number): boolean {
+  const isIdChar = (index: number) => /[0-9a-f-]/i.test(text.charAt(index));
+  let start = offset;
+  while (start > 0 && offset - start < ID_MAX_CHARS && isIdChar(start - 1)) start--;
+  let end = offset + length;
+  while (end < text.length && end - offset < ID_MAX_CHARS && isIdChar(end)) end++;
+  return UUID_OR_HEX_ID.test(text.slice(start, end));
 }
 
 function cardsInRun(run: string, replace: Replace): string {
-  if (run.length < 13) return run;
   let out = '';
   let position = 0;
   while (position < run.length) {
