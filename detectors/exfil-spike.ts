@@ -11,16 +11,9 @@ import {
 import { describeDrip, describeSpike, describeVolume } from './exfil-words.ts';
 import { itemHash } from './item-hash.ts';
 import { addItem, knownToOthers, removeItem, type KnownItems } from './known-items.ts';
-import { addSize, newSizeSketch, p99Bytes, removeSize, sizeBucket, type SizeSketch } from './size-sketch.ts';
+import { addSize, p99Bytes, removeSize, sizeBucket } from './size-sketch.ts';
+import { sizesOf, type ToolSizes } from './tool-sizes.ts';
 
-/** What is normal for one tool, or for a class of tools while one is too new. */
-interface ToolSizes {
-  readonly arguments: SizeSketch;
-  readonly result: SizeSketch;
-  /** Calls with destinations, and those of them to a destination new to the tenant. */
-  sends: number;
-  firstContacts: number;
-}
 type Side = 'arguments' | 'result';
 
 interface ExfilTenant {
@@ -282,22 +275,4 @@ function learn({ fresh }: DetectEvent, call: CallFacts, { tenant, session }: Sta
     sizes.sends += 1;
     if (firstContact) sizes.firstContacts += 1;
   }
-}
-
-/** A tool with hardly any calls goes first when there are too many. */
-function sizesOf<Key>(sizes: Map<Key, ToolSizes>, key: Key, cap: number): ToolSizes {
-  const known = sizes.get(key);
-  if (known !== undefined) return known;
-  if (sizes.size >= cap) {
-    let tries = 0;
-    for (const [oldest, old] of sizes) {
-      sizes.delete(oldest);
-      tries += 1;
-      if (old.arguments.count + old.result.count < 4 || tries === 8) break;
-      sizes.set(oldest, old);
-    }
-  }
-  const fresh = { arguments: newSizeSketch(), result: newSizeSketch(), sends: 0, firstContacts: 0 };
-  sizes.set(key, fresh);
-  return fresh;
 }

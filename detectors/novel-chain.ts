@@ -6,72 +6,31 @@ import {
   destinationItems,
   extendContext,
   type ChainClass,
-  type ChainContext,
   type ChainItem,
 } from './chain-items.ts';
+import {
+  bitsOf,
+  learn,
+  takeBack,
+  type ChainSession,
+  type ChainState,
+  type ChainTenant,
+  type Unconfirmed,
+} from './chain-memory.ts';
 import { describeChain } from './chain-words.ts';
 import {
   isConsequential,
   type CallFacts,
   type DetectEvent,
   type Detector,
-  type DetectorState,
   type Finding,
   type Raise,
 } from './detector.ts';
 import { itemHash } from './item-hash.ts';
-import { addItem, knownToOthers, removeItem, type KnownItems } from './known-items.ts';
-import { knownEverywhere, shareItem, unshareItem, type SharedItems } from './shared-items.ts';
-import {
-  forgetScore,
-  newScoreHistogram,
-  noveltyShare,
-  percentile,
-  recordScore,
-  scoreBucket,
-  surpriseBits,
-  type NoveltyRate,
-  type ScoreHistogram,
-} from './surprise.ts';
+import { knownToOthers } from './known-items.ts';
+import type { SharedItems } from './shared-items.ts';
+import { forgetScore, newScoreHistogram, percentile, scoreBucket, surpriseBits } from './surprise.ts';
 
-interface ChainTenant {
-  readonly hash: number;
-  readonly items: KnownItems;
-  /** By chain class. */
-  readonly rates: NoveltyRate[];
-  readonly scores: ScoreHistogram;
-  /** How many sessions in `scores` were under an alert. */
-  alarmedScores: number;
-}
-
-/** Arrays rather than a Map: numbers lie unboxed in them, and most sessions teach few items. */
-interface LearnedItems {
-  readonly hashes: number[];
-  readonly classes: ChainClass[];
-}
-
-interface ChainSession extends ChainContext {
-  /** Items this session taught, with their class. */
-  readonly learned: LearnedItems;
-  /** Its place in the tenant's histogram, -1 before its first call. */
-  bucket: number;
-  /** Surprise of the latest calls without their destinations, by call index: destinations may be told later. */
-  readonly chainBits: Map<number, number>;
-  /** Calls whose execution nobody has confirmed yet, by index. */
-  readonly pending: Map<number, Unconfirmed>;
-}
-
-/** What to learn and to raise once it is known that the call went through. */
-interface Unconfirmed {
-  readonly items: readonly ChainItem[];
-  readonly bits: number;
-  readonly finding: Finding | undefined;
-}
-
-type State = DetectorState<ChainTenant, ChainSession, SharedItems>;
-
-const maxTenantItems = 8192;
-const maxSessionItems = 512;
 const maxPending = 8;
 const maxChainBits = 16;
 /**
@@ -81,10 +40,6 @@ const maxChainBits = 16;
 const minBits = 6;
 const slackBits = 1.25;
 const highBits = 10;
-/** How often an item known to three tenants is new to a fourth; counts less the more sessions the tenant has. */
-const knownElsewhereShare = 0.25;
-const tenantWeightSessions = 50;
-
 /** Receives every score, alert or not; for evaluation. */
 export type ScoreProbe = (eventId: string, score: number, bits: number) => void;
 
@@ -169,7 +124,7 @@ function findingOf(
   judged: Judged,
   { event, decision }: DetectEvent,
   call: CallFacts,
-  { tenant, session }: State,
+  { tenant, session }: ChainState,
 ): Finding | undefined {
   const score = percentile(tenant.scores, scoreBucket(judged.bits), session.bucket);
   probe?.(event.event_id, score, judged.bits);
@@ -201,7 +156,7 @@ function hasConsequences({ action, destinations }: CallFacts): boolean {
 }
 
 function judge(
-  state: State,
+  state: ChainState,
   call: CallFacts,
   items: readonly ChainItem[],
   isFirst: boolean,
@@ -225,59 +180,6 @@ function judge(
   return { bits: chain + contact, novel, consequential };
 }
 
-/** How rare it is here that something of this class is new; less so when three tenants know the item. */
-function bitsOf({ tenant, session, shared }: State, { itemClass, hash }: ChainItem): number {
-  const rate = tenant.rates[itemClass];
-  if (rate === undefined) return 0;
-  let ownOccurrences = 0;
-  let ownSingles = 0;
-  const { hashes, classes } = session.learned;
-  for (let index = 0; index < hashes.length; index += 1) {
-    if (classes[index] !== itemClass) continue;
-    ownOccurrences += 1;
-    if (tenant.items.get(hashes[index] ?? 0) === 1) ownSingles += 1;
-  }
-  const share = noveltyShare(rate, ownOccurrences, ownSingles);
-  if (!knownEverywhere(shared, hash)) return surpriseBits(share);
-  const weight = tenant.scores.total / (tenant.scores.total + tenantWeightSessions);
-  return surpriseBits(weight * share + (1 - weight) * Math.max(share, knownElsewhereShare));
-}
-
-function learn(state: State, items: readonly ChainItem[], bits: number): void {
-  const { tenant, session, shared } = state;
-  const { learned } = session;
-  for (const { itemClass, hash } of items) {
-    if (learned.hashes.length >= maxSessionItems || learned.hashes.includes(hash)) continue;
-    learned.hashes.push(hash);
-    learned.classes.push(itemClass);
-    const rate = tenant.rates[itemClass];
-    const before = tenant.items.get(hash) ?? 0;
-    if (rate !== undefined) {
-      rate.occurrences += 1;
-      if (before < 2) rate.singles += before === 0 ? 1 : -1;
-    }
-    const evicted = addItem(tenant.items, hash, maxTenantItems);
-    if (evicted !== undefined) unshareItem(shared, evicted, tenant.hash);
-    shareItem(shared, hash, tenant.hash);
-  }
-  const bucket = scoreBucket(bits);
-  if (bucket > session.bucket) {
-    recordScore(tenant.scores, session.bucket, bucket);
-    session.bucket = bucket;
-  }
-}
-
-function takeBack({ tenant, shared }: State, item: number, itemClass: ChainClass | undefined): void {
-  const before = tenant.items.get(item);
-  if (before === undefined || itemClass === undefined) return;
-  const rate = tenant.rates[itemClass];
-  if (rate !== undefined) {
-    rate.occurrences = Math.max(0, rate.occurrences - 1);
-    if (before <= 2) rate.singles = Math.max(0, rate.singles + (before === 1 ? -1 : 1));
-  }
-  if (removeItem(tenant.items, item)) unshareItem(shared, item, tenant.hash);
-}
-
 function floorBits({ rates }: ChainTenant, { novel }: Judged): number {
   let occurrences = 0;
   for (const { itemClass } of novel) occurrences = Math.max(occurrences, rates[itemClass]?.occurrences ?? 0);
@@ -298,7 +200,7 @@ function executed({ decision, event, call }: DetectEvent): boolean {
   return decision !== 'none' || event.phase !== 'request' || call?.category !== undefined;
 }
 
-function accept(state: State, unconfirmed: Unconfirmed, quarantined: boolean, raise: Raise): void {
+function accept(state: ChainState, unconfirmed: Unconfirmed, quarantined: boolean, raise: Raise): void {
   if (unconfirmed.finding !== undefined) raise(unconfirmed.finding);
   if (!quarantined) learn(state, unconfirmed.items, unconfirmed.bits);
 }
@@ -311,7 +213,7 @@ function postpone(session: ChainSession, callIndex: number, unconfirmed: Unconfi
 }
 
 /** A call only requested so far has gone through when it gets an outcome, or when the session goes on after it. */
-function confirm(state: State, detected: DetectEvent, call: CallFacts, raise: Raise): void {
+function confirm(state: ChainState, detected: DetectEvent, call: CallFacts, raise: Raise): void {
   const { pending } = state.session;
   if (pending.size === 0) return;
   for (const [index, unconfirmed] of pending) {
