@@ -72,7 +72,7 @@ function isBlank(bytes: Uint8Array): boolean {
 /** Turns audit values into events with `normalize`, which throws InputError for one that cannot become an event. */
 export function* auditItems(
   values: Iterable<AuditValue>,
-  normalize: (value: unknown) => CustodyEvent,
+  normalize: (value: unknown, index: number) => CustodyEvent,
   logger: Logger,
 ): Generator<IntakeItem> {
   let index = -1;
@@ -80,7 +80,7 @@ export function* auditItems(
     index++;
     const result =
       entry.error === undefined
-        ? normalizeOrFault(logger, () => normalize(entry.value))
+        ? normalizeOrFault(logger, () => normalize(entry.value, index))
         : { error: entry.error, code: entry.error.code };
     if ('record' in result) {
       yield result;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { InputError } from '../../runtime/errors.ts';
 import {
   storeRecords,
@@ -37,9 +38,13 @@ export async function takeAudit(
   body: Uint8Array,
 ): Promise<AuditAnswer> {
   const shape = { depthMax: deps.config.depth_max + ENVELOPE_DEPTH };
-  const normalize = format === 'audit' ? normalizeAudit : acceptCanonicalEvent;
   const values = auditValues(body, encoding, shape, deps.config.records_max);
-  const items = auditItems(values, (value) => normalize(value, context), deps.logger);
+  const request = randomUUID();
+  const normalize = (value: unknown, index: number) =>
+    format === 'audit'
+      ? normalizeAudit(value, context, `${request}/${index}`)
+      : acceptCanonicalEvent(value, context);
+  const items = auditItems(values, normalize, deps.logger);
   try {
     return answerOf(await storeRecords(deps, context, format === 'audit' ? 'audit' : 'mcp', items));
   } catch (error) {

@@ -22,11 +22,17 @@ const PAYLOADS = new Set(
 const RESULT_FACTS = new Set(['category', 'status', 'code', 'size_bytes']);
 const NO_RESOURCE: ReadonlyMap<string, AttributeValue> = new Map();
 
+/** Members by which a sender tells one record from another that says the same. */
+const OWN_ID = ['id', 'event_id', 'event.id', 'uuid', 'record_id'];
+
 /**
  * Maps one JSON audit event to an event: nested members are read by their dotted path. Throws InputError with a path
  * when it cannot become one; otherwise total.
+ *
+ * A record that carries an id of its own, a call id or a span id keeps its event id when it is sent again. Without one,
+ * two equal records are two events: `receipt` (unique to this receipt) tells them apart, for a loop looks like that.
  */
-export function normalizeAudit(value: unknown, context: NormalizeContext): CustodyEvent {
+export function normalizeAudit(value: unknown, context: NormalizeContext, receipt = ''): CustodyEvent {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InputError('input_invalid', 'cannot take the audit event: it is not a JSON object', {
       path: '',
@@ -52,11 +58,19 @@ export function normalizeAudit(value: unknown, context: NormalizeContext): Custo
       },
     );
   const name = asText(read.values[F.name]);
+  const identified =
+    read.values[F.callId] !== undefined ||
+    read.values[F.spanId] !== undefined ||
+    OWN_ID.some((member) => members.has(member));
   return assembleEvent(
     read,
     {
       signal: 'audit',
-      eventId: recordId(['audit', context.tenantPinned ? context.tenant : ''], members, context.digestKey),
+      eventId: recordId(
+        ['audit', context.tenantPinned ? context.tenant : '', identified ? '' : receipt],
+        members,
+        context.digestKey,
+      ),
       name,
       scopeName: undefined,
       time,

@@ -15,7 +15,7 @@ const UUID_OR_HEX_ID =
 
 /** One UUID in thirty has digit groups that make a card number by chance; ids must survive redaction. */
 function isInsideId(text: string, offset: number, length: number): boolean {
-  const isIdChar = (index: number) => /[0-9a-f-]/i.test(text.charAt(index));
+  const isIdChar = (index: number) => /[0-9a-z-]/i.test(text.charAt(index));
   let start = offset;
   while (start > 0 && offset - start < ID_MAX_CHARS && isIdChar(start - 1)) start--;
   let end = offset + length;
