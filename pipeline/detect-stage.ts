@@ -1,4 +1,5 @@
 import type { Engine } from '../detectors/engine.ts';
+import { SnapshotVersionError } from '../detectors/snapshot.ts';
 import type { Component } from '../runtime/component.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { IntegrityError } from '../runtime/errors.ts';
@@ -112,23 +113,17 @@ class PartitionDetector {
   }
 
   static async restore(partition: number, options: DetectStageOptions): Promise<PartitionDetector> {
-    const engine = options.createEngine();
     const bytes = await options.state.read(positionName(partition));
-    if (bytes === undefined)
-      return new PartitionDetector(partition, options, engine, 0n, await idsAfter(options.alerts, undefined));
+    if (bytes === undefined) {
+      const { start } = await options.events.bounds(partition);
+      const published = await idsAfter(options.alerts, undefined);
+      return new PartitionDetector(partition, options, options.createEngine(), start, published);
+    }
     const position = JSON.parse(Buffer.from(bytes).toString()) as Position;
-    const prefix = statePrefix(partition);
-    const entries = [];
-    for await (const entry of options.state.entries(prefix))
-      entries.push({ name: entry.name.slice(prefix.length), value: entry.value });
-    engine.restore(entries);
-    return new PartitionDetector(
-      partition,
-      options,
-      engine,
-      BigInt(position.next),
-      await idsAfter(options.alerts, position.alertsEnd),
-    );
+    const next = BigInt(position.next);
+    const restored = await restoreEngine(partition, next, options);
+    const published = await idsAfter(options.alerts, position.alertsEnd);
+    return new PartitionDetector(partition, options, restored, next, published);
   }
 
   async handle(batch: Batch): Promise<void> {
@@ -171,6 +166,37 @@ class PartitionDetector {
   stats(): Record<string, number> {
     return { ...this.#engine.stats() };
   }
+}
+
+/**
+ * The engine as the last snapshot left it. State of another version (a detector was changed, switched on or off) cannot
+ * be read: it is learned again from the events the log still has, without repeating their alerts.
+ */
+async function restoreEngine(partition: number, next: bigint, options: DetectStageOptions): Promise<Engine> {
+  const prefix = statePrefix(partition);
+  const entries: { name: string; value: Uint8Array }[] = [];
+  for await (const { name, value } of options.state.entries(prefix)) {
+    entries.push({ name: name.slice(prefix.length), value });
+  }
+  const engine = options.createEngine();
+  try {
+    engine.restore(entries);
+    return engine;
+  } catch (error) {
+    if (!(error instanceof SnapshotVersionError)) throw error;
+    options.logger.warn(
+      { partition, err: error },
+      'detector state is of another version; learning it again from the log',
+    );
+  }
+  await options.state.write(entries.map(({ name }) => ({ name: prefix + name, value: undefined })));
+  const fresh = options.createEngine();
+  const { start } = await options.events.bounds(partition);
+  for await (const record of options.events.read(partition, start, next)) {
+    const event = eventOf(record);
+    if (event !== undefined) fresh.process({ event, appendTimeMs: record.appendTimeMs });
+  }
+  return fresh;
 }
 
 const positionName = (partition: number) => `detect-position/${partition}`;

@@ -1,0 +1,131 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { normalizeAudit } from '../../collectors/normalize/audit.ts';
+import { encodeEvent } from '../../collectors/normalize/encode.ts';
+import { createEngine } from '../../detectors/engine.ts';
+import { createDetectStage } from '../../pipeline/detect-stage.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { createLogger } from '../../runtime/logger.ts';
+import { createMetrics } from '../../runtime/metrics.ts';
+import type { Alert } from '../../schemas/alert.ts';
+import { configSchema } from '../../schemas/config.ts';
+import { openEmbeddedLog, type EmbeddedLog } from '../../streams/embedded/open-log.ts';
+import { until } from '../support/pipeline-process.ts';
+import { verifies } from '../requirements.ts';
+
+const config = configSchema.parse({});
+let directory: string;
+let log: EmbeddedLog;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'custody-detect-'));
+  log = await openEmbeddedLog({ directory, config: config.log, clock: systemClock });
+});
+afterEach(async () => {
+  await log.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+function stage(snapshotIntervalMs: number) {
+  return createDetectStage({
+    events: log.topic('custody.events'),
+    alerts: log.topic('custody.alerts'),
+    state: log.state,
+    createEngine: () => createEngine(config.detect),
+    snapshotIntervalMs,
+    clock: systemClock,
+    logger: createLogger({ level: 'silent' }),
+    metrics: createMetrics(),
+    onIntegrity: (error) => {
+      throw error;
+    },
+  });
+}
+
+/** A wildcard grant of a new agent: one alert of its own. */
+async function appendGrant(agent: string): Promise<void> {
+  const record = {
+    id: agent,
+    'actor.id': agent,
+    'actor.type': 'agent',
+    'session.id': agent,
+    'tool.name': 't',
+    'scope.grants': ['admin:*'],
+    'policy.decision': 'allow',
+  };
+  const event = normalizeAudit(record, {
+    collector: 'audit_http',
+    tenant: 'default',
+    tenantPinned: false,
+    observedTimeUnixNano: `${Date.now()}000000`,
+    digestKey: Buffer.alloc(32, 1),
+  });
+  await log.topic('custody.events').append([{ key: 'default', value: encodeEvent(event) }]);
+}
+
+async function alertedAgents(): Promise<(string | undefined)[]> {
+  const agents = [];
+  for await (const { value } of log.topic('custody.alerts').read(0, 0n))
+    agents.push((JSON.parse(Buffer.from(value).toString()) as Alert).actor_id);
+  return agents;
+}
+
+async function runOver(
+  agents: readonly string[],
+  expectedAlerts: number,
+  snapshotIntervalMs = 600_000,
+): Promise<void> {
+  const detect = stage(snapshotIntervalMs);
+  await detect.start();
+  for (const agent of agents) await appendGrant(agent);
+  await until(`${expectedAlerts} alerts`, async () => (await alertedAgents()).length >= expectedAlerts);
+  await detect.stop();
+}
+
+describe('the detect stage', () => {
+  test('raises each alert once over restarts', async () => {
+    verifies('P5');
+    await runOver(['a', 'b'], 2);
+    await runOver(['c'], 3);
+    expect(await alertedAgents()).toEqual(['a', 'b', 'c']);
+  });
+
+  test('leaves out the alerts a crashed run had appended after its last snapshot', async () => {
+    verifies('P6');
+    await runOver(['a'], 1);
+    const kept = await log.state.read('detect-position/0');
+    const states: { name: string; value: Uint8Array }[] = [];
+    for await (const entry of log.state.entries('detect/0/')) states.push(entry);
+    await runOver(['b', 'c'], 3);
+    // The crash: state and position are as they were before b and c, the alerts of b and c are in the topic.
+    const current: { name: string; value: undefined }[] = [];
+    for await (const { name } of log.state.entries('detect/0/')) current.push({ name, value: undefined });
+    await log.state.write(current);
+    await log.state.write([...states, { name: 'detect-position/0', value: kept }]);
+    await runOver(['d'], 4);
+    expect(await alertedAgents()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('learns again from the log when its state is of another version, and repeats no alert', async () => {
+    await runOver(['a', 'b'], 2);
+    for await (const { name } of log.state.entries('detect/0/engine')) {
+      await log.state.write([{ name, value: Buffer.from('another version') }]);
+    }
+    await runOver(['c'], 3);
+    expect(await alertedAgents()).toEqual(['a', 'b', 'c']);
+  });
+
+  test('passes over bodies that are not events', async () => {
+    const detect = stage(600_000);
+    await detect.start();
+    await log.topic('custody.events').append([
+      { key: 'default', value: Buffer.from('{"schema":"other"}') },
+      { key: 'default', value: Buffer.from([0xff, 0x00]) },
+    ]);
+    await appendGrant('a');
+    await until('the alert', async () => (await alertedAgents()).length === 1);
+    await detect.stop();
+  });
+});
