@@ -186,13 +186,17 @@ function floorBits({ rates }: ChainTenant, { novel }: Judged): number {
   return Math.min(minBits, surpriseBits(1 / (occurrences + 2)) - slackBits);
 }
 
-/** A new tool that only reads harms nobody yet; a new way to a new place is the worst. */
+/**
+ * A new order of known tools is common in honest work, and so is a new tool that only reads: worth a note, not a page.
+ * A consequential call to a tool or a place nobody used before is worth a look; a new way to a new place most of all.
+ */
 function severityOf({ novel, bits, consequential }: Judged): 'low' | 'medium' | 'high' {
-  if (!consequential) return 'low';
   const classes = new Set<ChainClass>(novel.map(({ itemClass }) => itemClass));
-  const chain =
-    classes.has(chainClass.tool) || classes.has(chainClass.bigram) || classes.has(chainClass.pair);
-  return bits >= highBits && chain && classes.has(chainClass.destination) ? 'high' : 'medium';
+  const newTool = classes.has(chainClass.tool);
+  const newPlace = classes.has(chainClass.destination);
+  if (!consequential || (!newTool && !newPlace)) return 'low';
+  const chain = newTool || classes.has(chainClass.bigram) || classes.has(chainClass.pair);
+  return bits >= highBits && chain && newPlace ? 'high' : 'medium';
 }
 
 /** Somebody allowed it, or it has an outcome that is no refusal, or its whole span was told. */
