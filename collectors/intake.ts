@@ -4,6 +4,7 @@ import { canonicalJson } from '../evidence/canonical-json.ts';
 import type { BearerToken } from '../runtime/bearer.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { InputError } from '../runtime/errors.ts';
+import { traced } from '../runtime/tracing.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Topic, TopicRecord } from '../streams/topic.ts';
@@ -76,7 +77,11 @@ export async function storeRecords(
   // Dead letters first: should the second append fail, a retry repeats malformed records and not events.
   await appendMalformed(deps, context, malformed);
   if (events.length > 0) {
-    await deps.events.append(events);
+    const attributes = {
+      'custody.collector': context.collector,
+      'messaging.batch.message_count': events.length,
+    };
+    await traced('custody.collector.append', attributes, () => deps.events.append(events));
     deps.metrics.received.inc({ collector: context.collector, signal }, events.length);
   }
   return { acceptedCount: events.length, malformedCount: malformed.length, firstFaults };

@@ -9,6 +9,7 @@ import type { Alert } from '../schemas/alert.ts';
 import { EVENT_SCHEMA, type CustodyEvent } from '../schemas/event.ts';
 import { canonicalJson } from '../evidence/canonical-json.ts';
 import type { Batch, ConsumedRecord, StateStore, Topic } from '../streams/topic.ts';
+import { traced } from '../runtime/tracing.ts';
 import { supervise } from './supervise.ts';
 
 export interface DetectStageOptions {
@@ -67,7 +68,8 @@ export function createDetectStage(
             handle: async (batch) => {
               const detector = partitions.get(batch.partition);
               if (detector === undefined) throw new Error(`partition ${batch.partition} was not assigned`);
-              await detector.handle(batch);
+              const attributes = { 'messaging.batch.message_count': batch.records.length };
+              await traced('custody.detect.batch', attributes, () => detector.handle(batch));
             },
           }),
       });

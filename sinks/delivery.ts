@@ -4,6 +4,7 @@ import type { Component } from '../runtime/component.ts';
 import { CustodyError, InputError, PermanentError, TransientError } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { traced } from '../runtime/tracing.ts';
 import type { Alert } from '../schemas/alert.ts';
 import type { SinkConfig } from '../schemas/config.ts';
 import type { Batch, ConsumedRecord, Topic } from '../streams/topic.ts';
@@ -100,12 +101,9 @@ export function createDelivery(options: DeliveryOptions): Component {
     const [first] = items;
     if (first === undefined) return;
     try {
-      await persist(() =>
-        sink.write(
-          items.map(({ alert }) => alert),
-          grace.signal,
-        ),
-      );
+      const alerts = items.map(({ alert }) => alert);
+      const attributes = { 'custody.sink': sink.id, 'messaging.batch.message_count': alerts.length };
+      await persist(() => traced('custody.sink.write', attributes, () => sink.write(alerts, grace.signal)));
     } catch (error) {
       if (!(error instanceof PermanentError)) throw error;
       if (items.length === 1) {
