@@ -10,7 +10,11 @@ const INSERT =
   /^\s*INSERT INTO (?<table>[\w.]+)(?: \((?<columns>[\w, ]+)\))? FORMAT (?<format>TabSeparated|JSONEachRow)\s*$/;
 
 /** Settings the client adds for HTTP, without meaning in process. */
-const HTTP_ONLY = new Set(['wait_end_of_query', 'date_time_output_format', 'output_format_json_quote_64bit_integers']);
+const HTTP_ONLY = new Set([
+  'wait_end_of_query',
+  'date_time_output_format',
+  'output_format_json_quote_64bit_integers',
+]);
 
 const NO_SUMMARY = {
   read_rows: '0',
@@ -76,7 +80,10 @@ export function createChdbConnection(options: ChdbConnectionOptions): Connection
       }
     },
     query: ({ query, query_id }) => answer(query, query_id),
-    exec: async ({ query, query_id }) => ({ ...(await answer(query, query_id)), summary: { ...NO_SUMMARY, written_rows: '0' } }),
+    exec: async ({ query, query_id }) => ({
+      ...(await answer(query, query_id)),
+      summary: { ...NO_SUMMARY, written_rows: '0' },
+    }),
     async command({ query, query_id }) {
       await writer.queryAsync(query);
       return done(query_id, 0);
@@ -84,7 +91,9 @@ export function createChdbConnection(options: ChdbConnectionOptions): Connection
     async insert({ query, values, clickhouse_settings, query_id }) {
       const parts = INSERT.exec(query)?.groups;
       if (parts?.['table'] === undefined || parts['format'] === undefined) {
-        throw new TypeError('cannot insert: only INSERT INTO table (columns) FORMAT TabSeparated or JSONEachRow');
+        throw new TypeError(
+          'cannot insert: only INSERT INTO table (columns) FORMAT TabSeparated or JSONEachRow',
+        );
       }
       const columns = parts['columns']?.split(',').map((name) => name.trim());
       const result = await writer.insert({
@@ -106,7 +115,8 @@ export function createChdbConnection(options: ChdbConnectionOptions): Connection
 async function bytesOf(values: string | Readable): Promise<Buffer> {
   if (typeof values === 'string') return Buffer.from(values, 'utf8');
   const chunks: Buffer[] = [];
-  for await (const chunk of values) chunks.push(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as string, 'utf8'));
+  for await (const chunk of values)
+    chunks.push(Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk as string, 'utf8'));
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 }
 

@@ -8,7 +8,10 @@ import {
 } from '../../runtime/errors.ts';
 
 /** Engine error codes after which the same statement may succeed later; everything else unknown will not. */
-const TRANSIENT: ReadonlyMap<number, Extract<ErrorCode, 'disk_full' | 'unavailable' | 'overloaded'>> = new Map([
+const TRANSIENT: ReadonlyMap<
+  number,
+  Extract<ErrorCode, 'disk_full' | 'unavailable' | 'overloaded'>
+> = new Map([
   [75, 'unavailable'], // CANNOT_WRITE_TO_FILE_DESCRIPTOR
   [159, 'unavailable'], // TIMEOUT_EXCEEDED
   [202, 'overloaded'], // TOO_MANY_SIMULTANEOUS_QUERIES
@@ -43,6 +46,7 @@ export function storeError(action: string, cause: unknown): CustodyError {
     return new IntegrityError(message('the engine computed another hash (leaf_ok or body_ok)'), { cause });
   }
   const transient = TRANSIENT.get(code);
-  if (transient !== undefined) return new TransientError(transient, message(`engine error ${code}`), { cause });
+  if (transient !== undefined)
+    return new TransientError(transient, message(`engine error ${code}`), { cause });
   return new PermanentError('rejected', message(`engine error ${code}`), { cause });
 }

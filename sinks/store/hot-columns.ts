@@ -61,7 +61,10 @@ function either(eventPath: string, alertPath: string): Expression {
   return (parsed) => `if(${event(parsed)} = '', ${alert(parsed)}, ${event(parsed)})`;
 }
 
-/** DateTime64(6) holds 1900..2299 without overflow; a sender's clock beyond 2200 is shown as 2200. */
+/**
+ * DateTime64(6) holds 1900..2299 without overflow; a sender's clock beyond 2199 is shown as its last microsecond. An
+ * event may carry 20 digits, which 64 bits do not hold.
+ */
 const MAX_UNIX_MICRO = 7_258_118_399_999_999n;
 
 const word = 'LowCardinality(String)';
@@ -80,8 +83,8 @@ export const hotColumns: readonly HotColumn[] = [
     'event_time',
     "DateTime64(6, 'UTC')",
     (parsed) =>
-      `fromUnixTimestamp64Micro(toInt64(least(intDiv(toUInt64OrZero(${at('time_unix_nano')(parsed)}), 1000), ${MAX_UNIX_MICRO})), 'UTC')`,
-    "The sender's time, cut to microseconds, shown as 2200 beyond 2200",
+      `fromUnixTimestamp64Micro(toInt64(least(intDiv(toUInt128OrZero(${at('time_unix_nano')(parsed)}), 1000), ${MAX_UNIX_MICRO})), 'UTC')`,
+    "The sender's time, cut to microseconds, never shown as later than 2199",
   ),
   column('actor_id', word, either('actor.id', 'actor_id'), 'The agent, or whoever acts'),
   column('actor_type', word, at('actor.type'), 'agent, human, service or unknown'),

@@ -108,7 +108,9 @@ export function ledgerHeadsJson(heads: LedgerHeads): unknown {
       next_offset: String(position.nextOffset),
       day: position.day,
     })),
-    logs: Object.fromEntries([...heads.logs].map(([log, { seq, leaf }]) => [log, { seq: String(seq), leaf }])),
+    logs: Object.fromEntries(
+      [...heads.logs].map(([log, { seq, leaf }]) => [log, { seq: String(seq), leaf }]),
+    ),
   };
 }
 

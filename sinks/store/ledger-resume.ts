@@ -16,8 +16,10 @@ export interface ResumePoint {
   readonly storedUpTo: bigint;
 }
 
-/** Stored rows of the partition's end that are hashed again before anything is written. */
-const REHASHED_ROWS = 256;
+/** Logs named in one statement. */
+const LOGS_PER_STATEMENT = 1000;
+/** Offsets at the partition's end whose stored rows are hashed again before anything is written. */
+const REHASHED_OFFSETS = 256;
 
 /**
  * Finds where to go on, from the recorded heads and never from the store, and checks first that the store holds what
@@ -40,7 +42,10 @@ export async function resumeLedger(
   };
 
   if (bounds.start > nextOffset) {
-    refuse('GAP', `records ${nextOffset} to ${bounds.start - 1n} are not in the ledger and no longer in the log`);
+    refuse(
+      'GAP',
+      `records ${nextOffset} to ${bounds.start - 1n} are not in the ledger and no longer in the log`,
+    );
   }
   if (nextOffset > bounds.end) {
     refuse('ROLLBACK', `the ledger has records up to ${nextOffset - 1n}, the log ends at ${bounds.end}`);
@@ -86,29 +91,44 @@ async function checkHeads(
   for (const [logId, head] of heads) {
     const log = stored.get(logId);
     if (log === undefined || log.seq < head.seq) {
-      refuse('ROLLBACK', `log ${logId} was written up to seq ${head.seq}, the store has ${log?.seq ?? 'none of it'}`);
+      refuse(
+        'ROLLBACK',
+        `log ${logId} was written up to seq ${head.seq}, the store has ${log?.seq ?? 'none of it'}`,
+      );
     } else if (log.seq > head.seq) behind.push([logId, head]);
-    else if (log.leaf !== head.leaf) refuse('FORK', `log ${logId} seq ${head.seq} has leaf ${log.leaf}, recorded was ${head.leaf}`);
+    else if (log.leaf !== head.leaf)
+      refuse('FORK', `log ${logId} seq ${head.seq} has leaf ${log.leaf}, recorded was ${head.leaf}`);
   }
-  for (const [logId, head] of behind) {
+  for (let at = 0; at < behind.length; at += LOGS_PER_STATEMENT) {
+    const group = new Map(behind.slice(at, at + LOGS_PER_STATEMENT));
+    const places = [...group].map(([logId, { seq }]) => `('${logId}',${seq})`).join();
     const rows = readRows(
       store.raw,
-      `SELECT leaf FROM custody.entries WHERE log = '${logId}' AND seq = ${head.seq}`,
-      (read) => read.hex(32),
+      `SELECT log, leaf FROM custody.entries WHERE (log, seq) IN (${places})`,
+      (read) => ({ logId: read.string(), leaf: read.hex(32) }),
     );
-    for await (const leaf of rows) {
-      if (leaf !== head.leaf) refuse('FORK', `log ${logId} seq ${head.seq} has leaf ${leaf}, recorded was ${head.leaf}`);
+    const missing = new Map(group);
+    for await (const { logId, leaf } of rows) {
+      const head = group.get(logId);
+      if (leaf !== head?.leaf) {
+        refuse(
+          'FORK',
+          `log ${logId} seq ${head?.seq ?? '?'} has leaf ${leaf}, recorded was ${head?.leaf ?? 'none'}`,
+        );
+      }
+      missing.delete(logId);
     }
+    for (const [logId, { seq }] of missing) refuse('GAP', `log ${logId} seq ${seq} is missing`);
   }
 }
 
 /** Hashes the last stored rows again from their bytes. */
 async function rehashEnd(store: Store, source: LogSource, storedUpTo: bigint, refuse: Refuse): Promise<void> {
   if (storedUpTo < 0n) return;
-  const from = storedUpTo - BigInt(REHASHED_ROWS);
+  const from = storedUpTo - BigInt(REHASHED_OFFSETS) + 1n;
   const rows = readRows(
     store.raw,
-    `SELECT ${ENTRY_COLUMNS} FROM custody.entries WHERE ${ofSource(source)} AND koffset > ${from < 0n ? 0n : from}`,
+    `SELECT ${ENTRY_COLUMNS} FROM custody.entries WHERE ${ofSource(source)} AND koffset >= ${from < 0n ? 0n : from}`,
     (read) => {
       const row = decodeStoredEntry(read);
       const preimage = entryPreimage({ ...row, logId: row.log }, row.prev, row.bodySha);

@@ -1,4 +1,9 @@
-import { createEntryBuilder, type EntryBuilder, type LogSource, type SealedEntry } from '../../evidence/entry-builder.ts';
+import {
+  createEntryBuilder,
+  type EntryBuilder,
+  type LogSource,
+  type SealedEntry,
+} from '../../evidence/entry-builder.ts';
 import { backoffMs, sleep } from '../../runtime/backoff.ts';
 import type { Component } from '../../runtime/component.ts';
 import { CustodyError, IntegrityError } from '../../runtime/errors.ts';
@@ -56,7 +61,10 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
           throw error;
         }
         const delayMs = backoffMs(attempt, RETRY, random);
-        logger.warn({ code: error.code, attempt, delayMs, err: error }, 'ledger write failed; it will be repeated');
+        logger.warn(
+          { code: error.code, attempt, delayMs, err: error },
+          'ledger write failed; it will be repeated',
+        );
         await sleep(delayMs, stopping.signal);
       }
     }
@@ -118,7 +126,10 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
           return;
         }
         if (!(error instanceof CustodyError)) throw error;
-        logger.warn({ topic: topic.name, err: error, attempt }, 'ledger interrupted; it will be started again');
+        logger.warn(
+          { topic: topic.name, err: error, attempt },
+          'ledger interrupted; it will be started again',
+        );
         await sleep(backoffMs(attempt, RETRY, random), stopping.signal);
       }
     }
