@@ -12,7 +12,11 @@ export interface SqlAccess {
   /** Runs one statement; the answer is a stream in the asked format. */
   query(
     statement: string,
-    options?: { readonly format?: string; readonly parameters?: Readonly<Record<string, string>> },
+    options?: {
+      readonly format?: string;
+      readonly parameters?: Readonly<Record<string, string>>;
+      readonly settings?: Readonly<Record<string, string>>;
+    },
   ): Promise<Response>;
   close(): Promise<void>;
 }
@@ -52,6 +56,8 @@ function access(
       if (options.format !== undefined) target.searchParams.set('default_format', options.format);
       for (const [name, value] of Object.entries(options.parameters ?? {}))
         target.searchParams.set(`param_${name}`, value);
+      for (const [name, value] of Object.entries(options.settings ?? {}))
+        target.searchParams.set(name, value);
       let response: Response;
       try {
         response = await fetch(target, { method: 'POST', body: statement, headers });

@@ -47,6 +47,21 @@ const passed: ReadonlySet<string> = new Set([
 const passedPrefix = 'output_format_';
 const pathLike = /schema|path|file|template|directory|url|header/;
 
+/** Settings of a verifying read, each with the only values it may have: they can show more of a table, never less. */
+const verifying: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['apply_deleted_mask', new Set(['0', '1'])],
+  ['additional_table_filters', new Set(['{}'])],
+  ['additional_result_filter', new Set([''])],
+  ['final', new Set(['0'])],
+  ['limit', new Set(['0'])],
+  ['offset', new Set(['0'])],
+  ['read_overflow_mode', new Set(['throw'])],
+  ['read_overflow_mode_leaf', new Set(['throw'])],
+  ['sort_overflow_mode', new Set(['throw'])],
+  ['group_by_overflow_mode', new Set(['throw'])],
+  ['optimize_read_in_order', new Set(['1'])],
+]);
+
 /** Sent by common clients; without meaning here, or already as asked. */
 const ignored: ReadonlySet<string> = new Set([
   'async_insert',
@@ -115,6 +130,8 @@ export function requestSettingsSql(
       const asked = boundedNumber(name, value);
       if (bound === undefined) assignments.push(`${name} = ${asked}`);
       else if (asked > 0 && asked < bound) assignments.push(`${name} = ${asked}`);
+    } else if (verifying.get(name)?.has(value) === true) {
+      assignments.push(`${name} = ${sqlString(value)}`);
     } else if (passed.has(name) || (name.startsWith(passedPrefix) && !pathLike.test(name))) {
       assignments.push(`${sqlIdentifier(name)} = ${sqlString(value)}`);
     } else if (!ignored.has(name) && !ignoredPrefix.test(name) && !(name === 'readonly' && value === '1')) {

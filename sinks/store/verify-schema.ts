@@ -1,0 +1,44 @@
+import { readRows } from './clickhouse-store.ts';
+import { ENTRIES_DDL } from './migrations/0001-entries.ts';
+import { readSettings } from './pinned-settings.ts';
+import { createRowReader } from './row-binary.ts';
+import type { RawQuery } from './store.ts';
+import type { FindingLog } from './verify-report.ts';
+
+const TABLE = 'custody.entries';
+const literal = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+
+/** Compares the table's definition, as the engine has it, with ours in the engine's own rendering. */
+export async function checkSchema(raw: RawQuery, findings: FindingLog): Promise<void> {
+  const definitions = readRows(
+    raw,
+    `SELECT create_table_query = formatQuerySingleLine(${literal(ENTRIES_DDL)}) FROM system.tables WHERE database = 'custody' AND name = 'entries'`,
+    (read) => read.uint8(),
+  );
+  let equal: number | undefined;
+  for await (const answer of definitions) equal = answer;
+  if (equal === 1) return;
+  const detail =
+    equal === undefined ? 'the table is missing' : 'the definition is not the one this version makes';
+  findings.add({ cause: 'SCHEMA_FINGERPRINT', log: TABLE, seq: null, column: null, detail });
+}
+
+/** Rows that are in the parts and that a plain read does not give. */
+export async function checkHiddenRows(raw: RawQuery, where: string, findings: FindingLog): Promise<void> {
+  const visible = await countRows(raw, where, '1');
+  const all = await countRows(raw, where, '0');
+  if (visible === all) return;
+  const detail = `${all - visible} rows were deleted by a mask and are still in the parts`;
+  findings.add({ cause: 'HIDDEN_ROWS', log: TABLE, seq: null, column: null, detail });
+}
+
+async function countRows(raw: RawQuery, where: string, mask: '0' | '1'): Promise<bigint> {
+  const reader = createRowReader((read) => read.uint64());
+  let count = 0n;
+  const settings = readSettings({ apply_deleted_mask: mask });
+  for await (const chunk of raw(`SELECT count() FROM ${TABLE} WHERE ${where} ${settings} FORMAT RowBinary`)) {
+    for (const value of reader.push(chunk)) count = value;
+  }
+  reader.end();
+  return count;
+}
