@@ -150,11 +150,11 @@ function parsePosition(value: unknown): LedgerPosition {
 }
 
 function parseHead(name: string, value: unknown): LogHead {
-  const json = value as Partial<HeadJson> | null;
-  if (!isDecimal(json?.seq) || !/^[0-9a-f]{64}$/.test(json?.leaf ?? '')) {
+  const { seq, leaf } = (value ?? {}) as Partial<HeadJson>;
+  if (!isDecimal(seq) || typeof leaf !== 'string' || !/^[0-9a-f]{64}$/.test(leaf)) {
     throw new IntegrityError(`cannot use ledger heads: the head of ${name} is not in the known form`);
   }
-  return { seq: BigInt(json?.seq ?? 0), leaf: json?.leaf ?? '' };
+  return { seq: BigInt(seq), leaf };
 }
 
 const isDecimal = (value: unknown): value is string => typeof value === 'string' && /^\d{1,20}$/.test(value);
