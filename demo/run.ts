@@ -54,7 +54,8 @@ await until('the benign work to be in the ledger', async () => {
   return Number(row?.n) >= benignSpans + mcp.calls;
 });
 await printNewAlerts();
-check(alerts.size === 0, `benign work raised no alert (${alerts.size})`);
+const paging = [...alerts.values()].filter(({ severity }) => severity !== 'low' && severity !== 'info');
+check(paging.length === 0, 'benign work raised no alert above low');
 
 say('\nOne attack per detector …');
 const attacks: readonly Attack[] = [...(await playAttacks(pipeline)), await mcp.loop()];

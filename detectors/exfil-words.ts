@@ -21,7 +21,7 @@ export function describeSpike(
     title: 'Size spike to a new destination',
     severity: 'high',
     score: 1 - 1 / ratio,
-    reason: `${what} of ${shown(spike.toolKey)} were ${bytesText(spike.bytes)}, ${ratio.toFixed(0)} times its 99th percentile, ${then}, which this tenant had never sent to.${decision === 'none' ? ' No policy decision is known.' : ''}`,
+    reason: `${what} of ${shown(spike.toolKey)} came to ${bytesText(spike.bytes)}, ${ratio.toFixed(0)} times its 99th percentile, ${then}, which this tenant had never sent to.${decision === 'none' ? ' No policy decision is known.' : ''}`,
     observed: `${bytesText(spike.bytes)}, then a send to ${name}`,
     normal: `99th percentile of ${shown(spike.toolKey)}: ${bytesText(spike.p99)}; destinations seen before`,
     distance: `${ratio.toFixed(1)} times the 99th percentile; first contact`,
