@@ -8,8 +8,8 @@ const PREIMAGE =
 const literal = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
 /**
- * A merge reads and writes a column at a time, in small blocks: with some sixty column streams the defaults hold a
- * megabyte of buffer for each. At 10,000 rows of 1 kB a second this took a third off the memory, and no throughput.
+ * A merge reads and writes a column at a time, in small blocks, where the defaults hold large buffers for every column
+ * at once. At 10,000 rows of 1.2 kB a second RssAnon peaked at 307 MiB (45 s) instead of 468 MiB (60 s), one run each.
  */
 const SMALL_MERGES =
   'vertical_merge_algorithm_min_rows_to_activate = 1, merge_max_block_size = 1024, merge_max_block_size_bytes = 1048576, max_compress_block_size = 262144';
