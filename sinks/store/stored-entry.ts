@@ -2,7 +2,8 @@ import type { RawEntry } from '../../evidence/verify-log.ts';
 import type { ColumnReader } from './row-binary.ts';
 
 /** Columns of a stored entry in the order `decodeStoredEntry` reads them. */
-export const ENTRY_COLUMNS = 'log, tenant, kpart, seq, topic, koffset, kts_ms, day, kind, prev, body_sha, leaf, body';
+export const ENTRY_COLUMNS =
+  'log, tenant, kpart, seq, topic, koffset, kts_ms, day, kind, prev, body_sha, leaf, body';
 
 /** Decodes one stored row as it is, judging nothing; `body` is a view that is valid until the next chunk. */
 export function decodeStoredEntry(read: ColumnReader): RawEntry {

@@ -30,18 +30,22 @@ export async function startPipelineProcess(
   env: Readonly<Record<string, string>> = {},
   nodeArguments: readonly string[] = [],
 ): Promise<PipelineProcess> {
-  const child = spawn(process.execPath, [...nodeArguments, cliPath, 'start', '--json', '--data-dir', dataDir], {
-    env: {
-      ...process.env,
-      CUSTODY_INGEST_HTTP_PORT: '0',
-      CUSTODY_INGEST_GRPC_PORT: '0',
-      CUSTODY_SQL_LISTENER_PORT: '0',
-      CUSTODY_ADMIN_LISTENER_PORT: '0',
-      CUSTODY_LOG_LEVEL: 'warn',
-      ...env,
+  const child = spawn(
+    process.execPath,
+    [...nodeArguments, cliPath, 'start', '--json', '--data-dir', dataDir],
+    {
+      env: {
+        ...process.env,
+        CUSTODY_INGEST_HTTP_PORT: '0',
+        CUSTODY_INGEST_GRPC_PORT: '0',
+        CUSTODY_SQL_LISTENER_PORT: '0',
+        CUSTODY_ADMIN_LISTENER_PORT: '0',
+        CUSTODY_LOG_LEVEL: 'warn',
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  );
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-20_000)));
   const exited = once(child, 'exit');

@@ -15,7 +15,11 @@ import { canonicalJson } from '../../../evidence/canonical-json.ts';
 /** One record as its emitter sends it (OTLP JSON, or an audit event) and the event it must become. */
 interface DialectCase {
   readonly title: string;
-  readonly input: { readonly resourceSpans?: unknown; readonly resourceLogs?: unknown; readonly audit?: unknown };
+  readonly input: {
+    readonly resourceSpans?: unknown;
+    readonly resourceLogs?: unknown;
+    readonly audit?: unknown;
+  };
   /** Without ids, times and digests, which other tests cover. */
   readonly expected: unknown;
 }
@@ -43,7 +47,14 @@ function normalize(input: DialectCase['input']): CustodyEvent {
 
 function withoutIdsAndTimes(event: CustodyEvent): unknown {
   const plain = structuredClone(event) as unknown as Record<string, unknown>;
-  for (const key of ['schema', 'event_id', 'observed_time_unix_nano', 'time_unix_nano', 'end_time_unix_nano', 'trace'])
+  for (const key of [
+    'schema',
+    'event_id',
+    'observed_time_unix_nano',
+    'time_unix_nano',
+    'end_time_unix_nano',
+    'trace',
+  ])
     Reflect.deleteProperty(plain, key);
   for (const payload of [plain['arguments'], plain['result']])
     if (typeof payload === 'object' && payload !== null) Reflect.deleteProperty(payload, 'digest');
