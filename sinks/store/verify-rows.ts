@@ -95,7 +95,7 @@ export function readPage(
   page: Page,
   derived: boolean,
 ): AsyncGenerator<CheckedRow> {
-  const wrong = derived ? `${DERIVED_WRONG}` : "''";
+  const wrong = derived ? DERIVED_WRONG : "''";
   const parsed = derived ? `WITH ${PARSED_BODY} AS parsed ` : '';
   return readRows(
     raw,

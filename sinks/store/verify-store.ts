@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { LogHead, LogSource } from '../../evidence/entry-builder.ts';
+import type { FindingCause } from '../../evidence/finding.ts';
 import { parseLogId } from '../../evidence/log-id.ts';
 import { createLogVerifier, type RawEntry } from '../../evidence/verify-log.ts';
 import type { StateStore, Topic } from '../../streams/topic.ts';
@@ -36,6 +37,15 @@ const TAIL_MAX_ROWS = 200_000;
 const PARTITIONS_MAX = 4096;
 const UP_TO_MAX = 1000;
 const PROGRESS_ROWS = 4096;
+
+/** Findings that a statement which failed for lack of time or memory would cause by itself. */
+const ABSENCE: ReadonlySet<FindingCause> = new Set<FindingCause>([
+  'GAP',
+  'HEAD_MISSING',
+  'TRUNCATED',
+  'LOG_MISSING',
+  'DAY',
+]);
 
 /** Last stored entry of a log before the oldest retained record, from where a rebuild goes on. */
 interface Before {
@@ -87,10 +97,13 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   const before = new Map<string, Before>();
   const tail = new Map<string, StoredPlace[]>();
   let beyondHeads = 0;
+  let unread = false;
   const verifier = createLogVerifier({
     expected: new Map([...expected].map(([log, head]) => [log, [head]])),
     window: windowed,
-    onFinding: (finding) => findings.add(finding),
+    onFinding(finding) {
+      if (!unread || !ABSENCE.has(finding.cause)) findings.add(finding);
+    },
   });
   function push(row: RawEntry, derivedWrong: string): void {
     verifier.push(row);
@@ -128,17 +141,19 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
     before.set(key, at);
   }
 
-  let readAll = true;
+  let readAll: boolean;
   try {
-    readAll = await readStore(raw, where, findings, push, options.onProgress);
+    readAll = await readStore(raw, where, findings, push, () => (unread = true), options.onProgress);
     verifier.finish();
     await checkHiddenRows(raw, where, findings);
   } catch (error) {
     readAll = false;
+    unread = true;
     findings.readFailure('custody.entries', error);
   }
   if (windowed) await checkHeadsOutside();
-  if (known !== undefined) await compareRecords(known);
+  if (known !== undefined && unread) notDone.push('records of the log: not every entry could be read');
+  else if (known !== undefined) await compareRecords(known);
   if (known === undefined && verifier.entryCount > 0) {
     const detail = 'no recorded heads: a cut tail or an older store cannot be told from a whole one';
     findings.add({ cause: 'HEADS_UNAVAILABLE', log: 'ledger', seq: null, column: null, detail });
@@ -319,6 +334,7 @@ async function readStore(
   where: string,
   findings: FindingLog,
   push: (row: RawEntry, derivedWrong: string) => void,
+  onUnread: () => void,
   onProgress: VerifyOptions['onProgress'],
 ): Promise<boolean> {
   const { pages, rowCount } = await planPages(raw, where);
@@ -335,7 +351,9 @@ async function readStore(
       whole = false;
       findings.readFailure(page.label, error);
       // A derived column that cannot be computed or is gone must not keep the entries themselves from being read.
-      if (done === doneBefore) done += await readPlain(raw, where, page, findings, push);
+      const plain = done === doneBefore ? await readPlain(raw, where, page, findings, push) : undefined;
+      if (plain === undefined) onUnread();
+      else done += plain;
     }
   }
   if (whole && done !== rowCount) {
@@ -352,7 +370,7 @@ async function readPlain(
   page: Page,
   findings: FindingLog,
   push: (row: RawEntry, derivedWrong: string) => void,
-): Promise<number> {
+): Promise<number | undefined> {
   let done = 0;
   try {
     for await (const { row } of readPage(raw, where, page, false)) {
@@ -361,6 +379,7 @@ async function readPlain(
     }
   } catch (error) {
     findings.readFailure(page.label, error);
+    return undefined;
   }
   return done;
 }
