@@ -13,7 +13,7 @@ let table: Table;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'custody-log-'));
-  environment = await openEnvironment(directory, 64 * MiB);
+  environment = await openEnvironment(directory, { mapBytes: 64 * MiB, readOnly: false });
   table = environment.table('t');
 });
 afterEach(async () => {
