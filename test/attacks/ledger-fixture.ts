@@ -8,6 +8,7 @@ import { ALERT_SCHEMA } from '../../schemas/alert.ts';
 import { configSchema } from '../../schemas/config.ts';
 import { openChdbStore } from '../../sinks/store/chdb-store.ts';
 import { createLedgerWriter, LEDGER_GROUP } from '../../sinks/store/ledger-writer.ts';
+import type { RawQuery } from '../../sinks/store/store.ts';
 import type { VerifyReport } from '../../sinks/store/verify-report.ts';
 import { verifyStore, type VerifyOptions } from '../../sinks/store/verify-store.ts';
 import { type EmbeddedLog, openEmbeddedLog } from '../../streams/embedded/open-log.ts';
@@ -39,6 +40,8 @@ export interface Ledger {
   readonly directory: string;
   /** Copies the data, lets the attacker at the store's engine and its log, and verifies what is left. */
   attack(sql: readonly string[], options?: AttackOptions): Promise<VerifyReport>;
+  /** One value a statement gives on a copy after others ran there. */
+  answer(sql: readonly string[], query: string): Promise<string>;
   /** The log id of a tenant's events. */
   logOf(tenant: string): string;
   remove(): void;
@@ -46,6 +49,8 @@ export interface Ledger {
 
 export interface AttackOptions extends Partial<VerifyOptions> {
   readonly onLog?: (log: EmbeddedLog) => Promise<void>;
+  /** Pages of rows are refused as an engine short of memory would. */
+  readonly limitMemory?: boolean;
   readonly onFiles?: (directory: string) => void;
 }
 
@@ -91,7 +96,7 @@ export async function writeLedger(days = 3): Promise<Ledger> {
   return {
     directory,
     logOf: (tenant) => `${DEPLOYMENT}/${tenant}/${topicId}-0/0`,
-    async attack(statements, { onLog, onFiles, ...options } = {}) {
+    async attack(statements, { onLog, onFiles, limitMemory, ...options } = {}) {
       const copy = mkdtempSync(join(tmpdir(), 'custody-attacked-'));
       cpSync(directory, copy, { recursive: true });
       const attacked = await openLogAt(join(copy, 'log'), () => nowMs);
@@ -106,7 +111,7 @@ export async function writeLedger(days = 3): Promise<Ledger> {
         const opened = await openChdbStore({ path: join(copy, 'store') });
         try {
           return await verifyStore({
-            raw: opened.raw,
+            raw: limitMemory === true ? shortOfMemory(opened.raw) : opened.raw,
             state: attacked.state,
             topics: () => Promise.resolve(TOPICS.map((name) => attacked.topic(name))),
             deployment: DEPLOYMENT,
@@ -120,6 +125,28 @@ export async function writeLedger(days = 3): Promise<Ledger> {
         rmSync(copy, { recursive: true, force: true });
       }
     },
+    async answer(statements, query) {
+      const copy = mkdtempSync(join(tmpdir(), 'custody-attacked-'));
+      cpSync(directory, copy, { recursive: true });
+      const session = new Session(join(copy, 'store'));
+      try {
+        for (const statement of statements) await session.queryAsync(statement);
+        return (await session.queryAsync(query, { format: 'TabSeparated' })).text().trim();
+      } finally {
+        session.close();
+        rmSync(copy, { recursive: true, force: true });
+      }
+    },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
+}
+
+/** The engine's real refusal: rows with bodies under a memory limit no read fits in. */
+function shortOfMemory(raw: RawQuery): RawQuery {
+  return (statement) =>
+    raw(
+      statement.includes('ORDER BY log, seq')
+        ? statement.replace('SETTINGS ', 'SETTINGS max_memory_usage = 1, ')
+        : statement,
+    );
 }

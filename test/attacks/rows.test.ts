@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { verifies } from '../requirements.ts';
 import { type Ledger, writeLedger } from './ledger-fixture.ts';
@@ -216,4 +217,19 @@ test('without recorded heads nothing can be said of the tail', async () => {
   });
   expect(report.verdict).toBe('undecidable');
   expect(report.findings.map(({ cause }) => cause)).toEqual(['HEADS_UNAVAILABLE']);
+});
+
+test('a statement the engine ends for lack of memory makes the verdict undecidable, not invalid', async () => {
+  verifies('P10');
+  const report = await ledger.attack([], { limitMemory: true });
+  expect(report.verdict).toBe('undecidable');
+  expect(new Set(report.findings.map(({ cause }) => cause))).toEqual(new Set(['READ_ERROR']));
+});
+
+test('the query in docs/spec/log.md finds a changed body and nothing in an untouched store', async () => {
+  const text = readFileSync(new URL('../../docs/spec/log.md', import.meta.url), 'utf8');
+  const query = /```sql\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
+  const counted = `SELECT count() FROM (${query})`;
+  const change = `ALTER TABLE custody.entries UPDATE body = '' WHERE ${at(7)} ${SYNC}`;
+  expect([await ledger.answer([], counted), await ledger.answer([change], counted)]).toEqual(['0', '1']);
 });
