@@ -85,7 +85,12 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
     for (; cursor.expectedAt < cursor.expected.length; cursor.expectedAt++) {
       const head = cursor.expected[cursor.expectedAt];
       if (head === undefined || head.seq <= seq) continue;
-      report('TRUNCATED', log, seq + 1n, `the log was written up to seq ${head.seq}, the store ends at seq ${seq}`);
+      report(
+        'TRUNCATED',
+        log,
+        seq + 1n,
+        `the log was written up to seq ${head.seq}, the store ends at seq ${seq}`,
+      );
       break;
     }
     cursor = undefined;
@@ -116,7 +121,8 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
       report('LOG_ID', row.log, row.seq, 'the log id is not in the known form', 'log');
       return;
     }
-    if (name.tenant !== row.tenant) report('DERIVED_MISMATCH', row.log, row.seq, 'differs from the log id', 'tenant');
+    if (name.tenant !== row.tenant)
+      report('DERIVED_MISMATCH', row.log, row.seq, 'differs from the log id', 'tenant');
     if (!KINDS.has(row.kind)) report('FIELD', row.log, row.seq, 'not a kind of entry', 'kind');
     if (bodyHash(row.body) !== row.bodySha) {
       report('BODY_HASH', row.log, row.seq, 'the body does not have the recorded hash', 'body');
@@ -136,7 +142,8 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
       report('LOG_ID', row.log, row.seq, `the log id says partition ${name.partition}`, 'kpart');
     }
     if (row.seq === 0n) checkGenesis(row);
-    else if (row.kind === 'control') report('FIELD', row.log, row.seq, 'only entry 0 is a control entry', 'kind');
+    else if (row.kind === 'control')
+      report('FIELD', row.log, row.seq, 'only entry 0 is a control entry', 'kind');
   }
 
   function checkGenesis(row: RawEntry): void {
@@ -161,7 +168,8 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
       report('OFFSET_ORDER', row.log, row.seq, `offset ${row.offset} after ${at.offset}`, 'koffset');
     }
     if (row.day < at.day) report('DAY', row.log, row.seq, 'the day goes back', 'day');
-    if (row.topic !== at.topic) report('LOG_ID', row.log, row.seq, 'another topic than the entry before', 'topic');
+    if (row.topic !== at.topic)
+      report('LOG_ID', row.log, row.seq, 'another topic than the entry before', 'topic');
   }
 
   function checkSameSeq(at: Cursor, row: RawEntry): void {
@@ -222,7 +230,12 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
       for (const [log, heads] of expected) {
         const head = heads.at(-1);
         if (head !== undefined && !logs.has(log)) {
-          report('LOG_MISSING', log, 0n, `the log was written up to seq ${head.seq}, the store has none of it`);
+          report(
+            'LOG_MISSING',
+            log,
+            0n,
+            `the log was written up to seq ${head.seq}, the store has none of it`,
+          );
         }
       }
     },
