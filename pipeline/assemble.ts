@@ -11,6 +11,7 @@ import type { PipelineContext, PipelineOptions } from './context.ts';
 import { createListeners } from './listeners.ts';
 import { removeRunFile, writeRunFile, type Addresses } from './run-file.ts';
 import { createSchedule } from './schedule.ts';
+import { scrub } from './scrub.ts';
 import { createStages } from './stages.ts';
 import { topicStatus, type Status } from './status.ts';
 
@@ -90,7 +91,13 @@ async function run(
     sinks: stages.sinks,
   });
   const listeners = createListeners(context, status);
-  const schedule = createSchedule([{ name: 'log_retention', cron: '*/10 * * * *', run: retain }], logger);
+  const schedule = createSchedule(
+    [
+      { name: 'log_retention', cron: '*/10 * * * *', run: retain },
+      { name: 'store_scrub', cron: config.verify_cron, run: () => scrub(context) },
+    ],
+    logger,
+  );
 
   async function retain(): Promise<void> {
     const { removedCount } = await log.retain({ protectedGroups: (topic) => stages.readers[topic] });

@@ -9,6 +9,7 @@ import type { Component } from '../../runtime/component.ts';
 import { CustodyError, IntegrityError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import { traced } from '../../runtime/tracing.ts';
 import type { LedgerConfig } from '../../schemas/config.ts';
 import type { Batch, StateStore, Topic } from '../../streams/topic.ts';
 import { headChanges } from './ledger-heads.ts';
@@ -108,7 +109,8 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
       async handle(batch) {
         const writer = writers.get(batch.partition);
         if (writer === undefined) throw new Error(`partition ${batch.partition} was never assigned`);
-        await writeBatch(writer, batch);
+        const attributes = { 'messaging.batch.message_count': batch.records.length };
+        await traced('custody.ledger.batch', attributes, () => writeBatch(writer, batch));
       },
     });
   }

@@ -1,0 +1,26 @@
+import { verifyStore } from '../sinks/store/verify-store.ts';
+import type { TopicName } from '../streams/topic.ts';
+import type { PipelineContext } from './context.ts';
+
+const TOPICS: readonly TopicName[] = ['custody.events', 'custody.alerts', 'custody.deadletter'];
+
+/** Verifies the whole store of a running pipeline and raises an alarm when it contradicts the log or itself. */
+export async function scrub(context: PipelineContext): Promise<void> {
+  const { store, log, deployment, logger, alarms } = context;
+  const report = await verifyStore({
+    raw: store.raw,
+    state: log.state,
+    topics: () => Promise.resolve(TOPICS.map((name) => log.topic(name))),
+    deployment,
+  });
+  const { verdict, entries, findings, findings_total, took_ms } = report;
+  logger.info({ verdict, entries, findings_total, took_ms }, 'store verified');
+  if (verdict !== 'invalid') return;
+  const [first] = findings;
+  const where = first === undefined ? '' : `: ${first.cause} in ${first.log} at ${first.seq ?? 'no entry'}`;
+  alarms.raise({
+    component: 'store',
+    code: 'invalid',
+    message: `the store does not verify, ${findings_total} findings${where}`,
+  });
+}

@@ -1,0 +1,79 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Session } from 'chdb';
+import { expect, test } from 'vitest';
+import { createAlarms } from '../../pipeline/alarms.ts';
+import type { PipelineContext } from '../../pipeline/context.ts';
+import { scrub } from '../../pipeline/scrub.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { createLogger } from '../../runtime/logger.ts';
+import { createMetrics } from '../../runtime/metrics.ts';
+import { configSchema } from '../../schemas/config.ts';
+import { openChdbStore } from '../../sinks/store/chdb-store.ts';
+import { createLedgerWriter } from '../../sinks/store/ledger-writer.ts';
+import { openEmbeddedLog } from '../../streams/embedded/open-log.ts';
+import { until } from '../support/pipeline-process.ts';
+import { verifies } from '../requirements.ts';
+
+test(
+  'the scheduled verification is silent on an untouched store and raises an alarm on a changed one',
+  { timeout: 60_000 },
+  async () => {
+    verifies('P4');
+    const dataDir = await mkdtemp(join(tmpdir(), 'custody-scrub-'));
+    const config = configSchema.parse({ ledger: { linger_ms: 0 } });
+    const logger = createLogger({ level: 'silent' });
+    const metrics = createMetrics();
+    const log = await openEmbeddedLog({
+      directory: join(dataDir, 'log'),
+      config: config.log,
+      clock: systemClock,
+    });
+    const store = await openChdbStore({ path: join(dataDir, 'store') });
+    const [events, alerts, deadletter] = [
+      log.topic('custody.events'),
+      log.topic('custody.alerts'),
+      log.topic('custody.deadletter'),
+    ];
+    const ledger = createLedgerWriter({
+      topics: { events, alerts, deadletter },
+      store,
+      state: log.state,
+      deployment: 'd',
+      config: config.ledger,
+      logger,
+      metrics,
+      onIntegrity: (error) => {
+        throw error;
+      },
+    });
+    await ledger.start();
+    await events.append(
+      [1, 2, 3].map((n) => ({
+        key: 'default',
+        value: Buffer.from(`{"n":${n},"schema":"custody.event/v1","tenant":"default"}`),
+      })),
+    );
+    await until('the ledger', async () => (await events.committed('ledger', 0)) === 3n);
+    await ledger.stop();
+
+    const alarms = createAlarms(() => undefined);
+    const context = { store, log, deployment: 'd', logger, alarms } as unknown as PipelineContext;
+    await scrub(context);
+    expect(alarms.active).toEqual([]);
+
+    const session = new Session(store.path);
+    await session.queryAsync(
+      `ALTER TABLE custody.entries UPDATE body = replaceOne(body, '"n":2', '"n":9') WHERE seq = 2 SETTINGS mutations_sync = 2`,
+    );
+    session.close();
+    await scrub(context);
+    expect(alarms.active).toMatchObject([{ component: 'store', code: 'invalid' }]);
+    expect(alarms.active[0]?.message).toMatch(/BODY_HASH in d\/default\/.* at 2/);
+
+    await store.close();
+    await log.close();
+    await rm(dataDir, { recursive: true, force: true });
+  },
+);
