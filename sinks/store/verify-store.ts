@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import type { LogHead, LogSource } from '../../evidence/entry-builder.ts';
 import type { FindingCause } from '../../evidence/finding.ts';
 import { parseLogId } from '../../evidence/log-id.ts';
-import { createLogVerifier, type RawEntry } from '../../evidence/verify-log.ts';
+import { createLogVerifier, type LogVerifier, type RawEntry } from '../../evidence/verify-log.ts';
 import type { StateStore, Topic } from '../../streams/topic.ts';
 import { readRows } from './clickhouse-store.ts';
 import { formatDay } from './day.ts';
@@ -63,6 +63,7 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   const beganAt = performance.now();
   const findings = createFindingLog();
   const notDone: string[] = [];
+  let beyondHeads = 0;
   const windowed = options.sinceDay !== undefined;
   const wanted = (log: string) => tenant === undefined || parseLogId(log)?.tenant === tenant;
 
@@ -75,8 +76,10 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   // T1: the store up to now; rows written later are left out.
   await attempt('table definition', () => checkSchema(raw, findings), undefined);
   const bound = await storedBound(raw, findings);
+  // Without a bound nothing was read, so nothing can be said to be missing.
+  if (bound === undefined) return conclude(undefined, false);
   const filters = [
-    bound.where,
+    bound,
     ...(tenant === undefined ? [] : [`startsWith(log, '${options.deployment}/${tenant}/')`]),
     ...(options.sinceDay === undefined ? [] : [`day >= '${formatDay(options.sinceDay)}'`]),
   ];
@@ -96,7 +99,6 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
 
   const before = new Map<string, Before>();
   const tail = new Map<string, StoredPlace[]>();
-  let beyondHeads = 0;
   let unread = false;
   const verifier = createLogVerifier({
     expected: new Map([...expected].map(([log, head]) => [log, [head]])),
@@ -159,20 +161,26 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
     findings.add({ cause: 'HEADS_UNAVAILABLE', log: 'ledger', seq: null, column: null, detail });
   }
 
-  return {
-    verdict: findings.verdict() === 'valid' && !readAll ? 'undecidable' : findings.verdict(),
-    entries: verifier.entryCount,
-    logs: verifier.logs.size,
-    findings: findings.first,
-    findings_total: findings.total,
-    duplicates: verifier.duplicateCount,
-    verified_up_to: [...verifier.logs]
-      .slice(0, UP_TO_MAX)
-      .map(([log, { seq, leaf }]) => ({ log, seq: String(seq), leaf })),
-    beyond_heads: beyondHeads,
-    checks_not_done: [...new Set(notDone)],
-    took_ms: Math.round(performance.now() - beganAt),
-  };
+  return conclude(verifier, readAll);
+
+  function conclude(seen: LogVerifier | undefined, whole: boolean): VerifyReport {
+    const logs = seen?.logs ?? new Map<string, LogHead>();
+    const verdict = findings.verdict();
+    return {
+      verdict: verdict === 'valid' && !whole ? 'undecidable' : verdict,
+      entries: seen?.entryCount ?? 0,
+      logs: logs.size,
+      findings: findings.first,
+      findings_total: findings.total,
+      duplicates: seen?.duplicateCount ?? 0,
+      verified_up_to: [...logs]
+        .slice(0, UP_TO_MAX)
+        .map(([log, { seq, leaf }]) => ({ log, seq: String(seq), leaf })),
+      beyond_heads: beyondHeads,
+      checks_not_done: [...new Set(notDone)],
+      took_ms: Math.round(performance.now() - beganAt),
+    };
+  }
 
   async function attempt<T>(check: string, action: () => Promise<T>, otherwise: T): Promise<T> {
     try {
@@ -308,8 +316,8 @@ async function committedOffsets(topics: readonly Topic[]): Promise<Map<string, b
   return offsets;
 }
 
-/** SQL condition for what the store holds now: up to the highest offset of each topic partition. */
-async function storedBound(raw: RawQuery, findings: FindingLog): Promise<{ readonly where: string }> {
+/** SQL condition for what the store holds now, up to the highest offset of each topic partition; `undefined` if unread. */
+async function storedBound(raw: RawQuery, findings: FindingLog): Promise<string | undefined> {
   const parts: string[] = [];
   try {
     const rows = readRows(
@@ -322,10 +330,11 @@ async function storedBound(raw: RawQuery, findings: FindingLog): Promise<{ reado
     }
   } catch (error) {
     findings.readFailure('custody.entries', error);
+    return undefined;
   }
   // Beyond that many partitions something is forged; then everything is read.
-  if (parts.length >= PARTITIONS_MAX) return { where: '1' };
-  return { where: parts.length === 0 ? '0' : `(${parts.join(' OR ')})` };
+  if (parts.length >= PARTITIONS_MAX) return '1';
+  return parts.length === 0 ? '0' : `(${parts.join(' OR ')})`;
 }
 
 /** Streams every row into `push`. Resolves with false when a part of the store could not be read. */

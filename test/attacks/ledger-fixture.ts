@@ -47,10 +47,10 @@ export interface Ledger {
   remove(): void;
 }
 
-export interface AttackOptions extends Partial<VerifyOptions> {
+export interface AttackOptions extends Partial<Omit<VerifyOptions, 'raw'>> {
   readonly onLog?: (log: EmbeddedLog) => Promise<void>;
-  /** Pages of rows are refused as an engine short of memory would. */
-  readonly limitMemory?: boolean;
+  /** Stands between the verification and the store. */
+  readonly through?: (raw: RawQuery) => RawQuery;
   readonly onFiles?: (directory: string) => void;
 }
 
@@ -96,7 +96,7 @@ export async function writeLedger(days = 3): Promise<Ledger> {
   return {
     directory,
     logOf: (tenant) => `${DEPLOYMENT}/${tenant}/${topicId}-0/0`,
-    async attack(statements, { onLog, onFiles, limitMemory, ...options } = {}) {
+    async attack(statements, { onLog, onFiles, through, ...options } = {}) {
       const copy = mkdtempSync(join(tmpdir(), 'custody-attacked-'));
       cpSync(directory, copy, { recursive: true });
       const attacked = await openLogAt(join(copy, 'log'), () => nowMs);
@@ -111,7 +111,7 @@ export async function writeLedger(days = 3): Promise<Ledger> {
         const opened = await openChdbStore({ path: join(copy, 'store') });
         try {
           return await verifyStore({
-            raw: limitMemory === true ? shortOfMemory(opened.raw) : opened.raw,
+            raw: through?.(opened.raw) ?? opened.raw,
             state: attacked.state,
             topics: () => Promise.resolve(TOPICS.map((name) => attacked.topic(name))),
             deployment: DEPLOYMENT,
@@ -141,11 +141,11 @@ export async function writeLedger(days = 3): Promise<Ledger> {
   };
 }
 
-/** The engine's real refusal: rows with bodies under a memory limit no read fits in. */
-function shortOfMemory(raw: RawQuery): RawQuery {
-  return (statement) =>
+/** The engine's real refusal: statements with `part` run under a memory limit no read fits in. */
+export function shortOfMemory(part: string): (raw: RawQuery) => RawQuery {
+  return (raw) => (statement) =>
     raw(
-      statement.includes('ORDER BY log, seq')
+      statement.includes(part)
         ? statement.replace('SETTINGS ', 'SETTINGS max_memory_usage = 1, ')
         : statement,
     );

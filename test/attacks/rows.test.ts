@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { verifies } from '../requirements.ts';
-import { type Ledger, writeLedger } from './ledger-fixture.ts';
+import { type Ledger, shortOfMemory, writeLedger } from './ledger-fixture.ts';
 
 let ledger: Ledger;
 let acme: string;
@@ -221,7 +221,7 @@ test('without recorded heads nothing can be said of the tail', async () => {
 
 test('a statement the engine ends for lack of memory makes the verdict undecidable, not invalid', async () => {
   verifies('P10');
-  const report = await ledger.attack([], { limitMemory: true });
+  const report = await ledger.attack([], { through: shortOfMemory('ORDER BY log, seq') });
   expect(report.verdict).toBe('undecidable');
   expect(new Set(report.findings.map(({ cause }) => cause))).toEqual(new Set(['READ_ERROR']));
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Ledger, writeLedger } from '../../attacks/ledger-fixture.ts';
+import { type Ledger, shortOfMemory, writeLedger } from '../../attacks/ledger-fixture.ts';
 import { verifies } from '../../requirements.ts';
 
 let ledger: Ledger;
@@ -42,4 +42,11 @@ test('a window of days and one tenant are valid on their own', async () => {
   const day = Math.floor(1_790_000_000_000 / 86_400_000) + 1;
   const report = await ledger.attack([], { sinceDay: day, tenant: 'globex' });
   expect(report).toMatchObject({ verdict: 'valid', logs: 3, entries: 24, findings: [] });
+});
+
+test('when the engine cannot say how far the store goes, nothing is said to be missing', async () => {
+  verifies('P10');
+  const report = await ledger.attack([], { through: shortOfMemory('max(koffset)') });
+  expect(report).toMatchObject({ verdict: 'undecidable', entries: 0 });
+  expect(report.findings.map(({ cause }) => cause)).toEqual(['READ_ERROR']);
 });
