@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { Alarm } from '../pipeline/alarms.ts';
 import type { Address, Addresses } from '../pipeline/run-file.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { createLogger } from '../runtime/logger.ts';
@@ -31,10 +32,12 @@ export function startCommand(): Command {
         clock: systemClock,
         logger,
       });
+      const { addresses } = pipeline;
+      const { ready, alarms } = await pipeline.status();
       process.stdout.write(
         options.json === true
-          ? `${JSON.stringify({ ready: true, ...pipeline.addresses })}\n`
-          : greeting(pipeline.addresses, config.data_dir),
+          ? `${JSON.stringify({ ready, ...addresses })}\n`
+          : greeting(addresses, config.data_dir, alarms),
       );
       await new Promise<void>((resolve) => {
         process.once('SIGINT', resolve);
@@ -45,13 +48,14 @@ export function startCommand(): Command {
     });
 }
 
-function greeting(addresses: Addresses, dataDir: string): string {
+function greeting(addresses: Addresses, dataDir: string, alarms: readonly Alarm[]): string {
   const line = (label: string, address: Address | undefined, path: string) =>
     address === undefined
       ? []
       : [`  ${label.padEnd(14)} ${address.tls ? 'https' : 'http'}://${address.host}:${address.port}${path}`];
   return [
-    `custody ${version} is ready; data in ${dataDir}`,
+    `custody ${version} ${alarms.length === 0 ? 'is ready' : 'needs a human'}; data in ${dataDir}`,
+    ...alarms.map(({ component, message }) => `  ALARM          ${component}: ${message}`),
     ...line('OTLP HTTP', addresses.http, '   (/v1/traces, /v1/logs; audit events: /v1/audit)'),
     ...line('OTLP gRPC', addresses.grpc, ''),
     ...line('SQL', addresses.sql, '   (read-only, ClickHouse HTTP)'),
