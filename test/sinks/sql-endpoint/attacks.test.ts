@@ -277,7 +277,7 @@ describe('settings and parameters as a way in', () => {
     ['output_format_schema', '/etc/passwd'],
     ['dialect', 'prql'],
     ['limit', '1'],
-    ['additional_table_filters', '{}'],
+    ['additional_table_filters', "{'custody.entries': 'seq > 1'}"],
     ['user_files_path', '/'],
     ['max_memory_usage = 0, readonly', '0'],
     ['output_format_json_quote_64bit_integers` = 1, readonly = 0, `x', '1'],
