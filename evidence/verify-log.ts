@@ -2,7 +2,7 @@ import { bodyHash, entryPreimage, leafHash, ZERO_LINK, type EntryKind } from './
 import { genesisBody, type LogHead } from './entry-builder.ts';
 import { createDayRule } from './day-rule.ts';
 import type { Finding, FindingCause } from './finding.ts';
-import { parseLogId } from './log-id.ts';
+import { parseLogId, type LogName } from './log-id.ts';
 
 /** A stored row as it was read, nothing judged. Hashes are hex. Everything in it may be hostile. */
 export interface RawEntry {
@@ -71,6 +71,8 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
   const logs = new Map<string, LogEnd>();
   const days = createDayRule();
   let cursor: Cursor | undefined;
+  /** Rows come log by log, so the last name parsed is nearly always the next one wanted. */
+  let named: { readonly log: string; readonly name: LogName | undefined } = { log: '', name: undefined };
   let entryCount = 0;
   let duplicateCount = 0;
 
@@ -114,9 +116,14 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
     };
   }
 
+  function nameOf(log: string): LogName | undefined {
+    if (log !== named.log) named = { log, name: parseLogId(log) };
+    return named.name;
+  }
+
   /** What the row says of itself: its hashes, its place, its columns. Independent of its neighbours. */
   function checkRow(row: RawEntry): void {
-    const name = parseLogId(row.log);
+    const name = nameOf(row.log);
     if (name === undefined) {
       report('LOG_ID', row.log, row.seq, 'the log id is not in the known form', 'log');
       return;
@@ -141,14 +148,12 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
     } else if (name.partition !== row.partition) {
       report('LOG_ID', row.log, row.seq, `the log id says partition ${name.partition}`, 'kpart');
     }
-    if (row.seq === 0n) checkGenesis(row);
+    if (row.seq === 0n) checkGenesis(row, name);
     else if (row.kind === 'control')
       report('FIELD', row.log, row.seq, 'only entry 0 is a control entry', 'kind');
   }
 
-  function checkGenesis(row: RawEntry): void {
-    const name = parseLogId(row.log);
-    if (name === undefined) return;
+  function checkGenesis(row: RawEntry, name: LogName): void {
     if (row.kind !== 'control') {
       report('GENESIS', row.log, 0n, 'entry 0 is not a control entry', 'kind');
     } else if (Buffer.compare(row.body, genesisBody(name, row.topic)) !== 0) {

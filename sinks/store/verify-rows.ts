@@ -1,14 +1,9 @@
 import type { RawEntry } from '../../evidence/verify-log.ts';
 import { readRows } from './clickhouse-store.ts';
-import { hotColumns, PARSED_BODY } from './hot-columns.ts';
+import { readSettings } from './pinned-settings.ts';
+import { createRowReader } from './row-binary.ts';
 import type { RawQuery } from './store.ts';
 import { decodeStoredEntry, ENTRY_COLUMNS } from './stored-entry.ts';
-
-/** A stored row, with the names of derived columns that differ from their expression over the body. */
-export interface CheckedRow {
-  readonly row: RawEntry;
-  readonly derivedWrong: string;
-}
 
 /** Rows of one statement: whole logs, or a range of one log. Logs are hex: they may hold any bytes. */
 export interface Page {
@@ -78,28 +73,20 @@ function ranges(from: bigint, to: bigint, count: number): { from: bigint; to: bi
     .map((start) => ({ from: start, to: start + step - 1n < to ? start + step - 1n : to }));
 }
 
-/** SQL that names the derived columns whose stored value is not what OUR expression gives for the body. */
-const DERIVED_WRONG = `concat(${hotColumns
-  .map(({ name, type, expression }) => {
-    // Text comparison for floats, where NaN differs from itself.
-    const expected = `CAST(${expression('parsed')} AS ${type.replace(/^LowCardinality\((.*)\)$/, '$1')})`;
-    const same = type === 'Float64' ? `toString(${name}) = toString(${expected})` : `${name} = ${expected}`;
-    return `if(ifNull(${same}, 0), '', '${name} ')`;
-  })
-  .join(', ')})`;
-
-/** The rows of a page in (log, seq) order; each body is valid until the next row is asked for. */
-export function readPage(
-  raw: RawQuery,
-  where: string,
-  page: Page,
-  derived: boolean,
-): AsyncGenerator<CheckedRow> {
-  const wrong = derived ? DERIVED_WRONG : "''";
-  const parsed = derived ? `WITH ${PARSED_BODY} AS parsed ` : '';
-  return readRows(
-    raw,
-    `${parsed}SELECT ${ENTRY_COLUMNS.replace('log,', 'custody.entries.log,')}, ${wrong} FROM custody.entries WHERE (${where}) AND (${page.where}) ORDER BY log, seq`,
-    (read) => ({ row: decodeStoredEntry(read), derivedWrong: read.string() }),
+/** Runs the statement for the rows of a page in (log, seq) order. */
+export function queryPage(raw: RawQuery, where: string, page: Page): AsyncIterable<Uint8Array> {
+  return raw(
+    `SELECT ${ENTRY_COLUMNS} FROM custody.entries WHERE (${where}) AND (${page.where}) ORDER BY log, seq ${readSettings()} FORMAT RowBinary`,
   );
+}
+
+/** Hands over each row of an answer to `queryPage`; its body is valid during the call. */
+export async function decodePage(
+  answer: AsyncIterable<Uint8Array>,
+  push: (row: RawEntry) => void,
+): Promise<void> {
+  const reader = createRowReader(decodeStoredEntry);
+  // No promise per row: at this rate one costs as much as a hash.
+  for await (const chunk of answer) for (const row of reader.push(chunk)) push(row);
+  reader.end();
 }

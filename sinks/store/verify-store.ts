@@ -11,7 +11,7 @@ import { readLedgerHeads, type LedgerHeads, type LedgerPosition } from './ledger
 import type { RawQuery } from './store.ts';
 import { compareRebuild, compareTail, placeKey, type StoredPlace } from './verify-records.ts';
 import { createFindingLog, type FindingLog, type VerifyReport } from './verify-report.ts';
-import { planPages, readPage, type Page } from './verify-rows.ts';
+import { readStore } from './verify-read.ts';
 import { checkHiddenRows, checkSchema } from './verify-schema.ts';
 
 export interface VerifyOptions {
@@ -36,7 +36,6 @@ export interface VerifyOptions {
 const TAIL_MAX_ROWS = 200_000;
 const PARTITIONS_MAX = 4096;
 const UP_TO_MAX = 1000;
-const PROGRESS_ROWS = 4096;
 
 /** Findings that a statement which failed for lack of time or memory would cause by itself. */
 const ABSENCE: ReadonlySet<FindingCause> = new Set<FindingCause>([
@@ -107,17 +106,8 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
       if (!unread || !ABSENCE.has(finding.cause)) findings.add(finding);
     },
   });
-  function push(row: RawEntry, derivedWrong: string): void {
+  function push(row: RawEntry): void {
     verifier.push(row);
-    for (const column of derivedWrong.split(' ').filter(Boolean)) {
-      findings.add({
-        cause: 'DERIVED_MISMATCH',
-        log: row.log,
-        seq: row.seq,
-        column,
-        detail: 'not what the body says',
-      });
-    }
     if (known === undefined) return;
     const head = expected.get(row.log);
     if (head === undefined || row.seq > head.seq) {
@@ -145,7 +135,14 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
 
   let readAll: boolean;
   try {
-    readAll = await readStore(raw, where, findings, push, () => (unread = true), options.onProgress);
+    readAll = await readStore({
+      raw,
+      where,
+      findings,
+      push,
+      onUnread: () => (unread = true),
+      onProgress: options.onProgress,
+    });
     verifier.finish();
     await checkHiddenRows(raw, where, findings);
   } catch (error) {
@@ -335,60 +332,4 @@ async function storedBound(raw: RawQuery, findings: FindingLog): Promise<string 
   // Beyond that many partitions something is forged; then everything is read.
   if (parts.length >= PARTITIONS_MAX) return '1';
   return parts.length === 0 ? '0' : `(${parts.join(' OR ')})`;
-}
-
-/** Streams every row into `push`. Resolves with false when a part of the store could not be read. */
-async function readStore(
-  raw: RawQuery,
-  where: string,
-  findings: FindingLog,
-  push: (row: RawEntry, derivedWrong: string) => void,
-  onUnread: () => void,
-  onProgress: VerifyOptions['onProgress'],
-): Promise<boolean> {
-  const { pages, rowCount } = await planPages(raw, where);
-  let done = 0;
-  let whole = true;
-  for (const page of pages) {
-    const doneBefore = done;
-    try {
-      for await (const { row, derivedWrong } of readPage(raw, where, page, true)) {
-        push(row, derivedWrong);
-        if (++done % PROGRESS_ROWS === 0) onProgress?.(done, rowCount);
-      }
-    } catch (error) {
-      whole = false;
-      findings.readFailure(page.label, error);
-      // A derived column that cannot be computed or is gone must not keep the entries themselves from being read.
-      const plain = done === doneBefore ? await readPlain(raw, where, page, findings, push) : undefined;
-      if (plain === undefined) onUnread();
-      else done += plain;
-    }
-  }
-  if (whole && done !== rowCount) {
-    const detail = `the engine counts ${rowCount} rows and gives ${done}`;
-    findings.add({ cause: 'COUNT_MISMATCH', log: 'custody.entries', seq: null, column: null, detail });
-  }
-  onProgress?.(done, rowCount);
-  return whole;
-}
-
-async function readPlain(
-  raw: RawQuery,
-  where: string,
-  page: Page,
-  findings: FindingLog,
-  push: (row: RawEntry, derivedWrong: string) => void,
-): Promise<number | undefined> {
-  let done = 0;
-  try {
-    for await (const { row } of readPage(raw, where, page, false)) {
-      push(row, '');
-      done += 1;
-    }
-  } catch (error) {
-    findings.readFailure(page.label, error);
-    return undefined;
-  }
-  return done;
 }
