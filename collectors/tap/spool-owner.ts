@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { isAlive } from '../../runtime/process-alive.ts';
 
 /**
  * Who writes a spool directory, so that a later tap may take over what a dead one left and nobody takes over what is
@@ -76,15 +77,6 @@ function isOlder(path: string, nowMs: number, ageMs: number): boolean {
     return nowMs - statSync(path).mtimeMs > ageMs;
   } catch {
     return false;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 
