@@ -76,3 +76,32 @@ export function createFindingLog(): FindingLog {
     },
   };
 }
+
+/** Checks that could not be made, and why. */
+export interface Checklist {
+  readonly notDone: readonly string[];
+  skip(reason: string): void;
+  /** Does `action`; when it fails, notes that `check` was not done and gives `otherwise`. */
+  attempt<T>(check: string, action: () => Promise<T>, otherwise: T): Promise<T>;
+}
+
+/** Starts an empty checklist. */
+export function createChecklist(): Checklist {
+  const notDone = new Set<string>();
+  return {
+    get notDone() {
+      return [...notDone];
+    },
+    skip(reason) {
+      notDone.add(reason);
+    },
+    async attempt(check, action, otherwise) {
+      try {
+        return await action();
+      } catch (error) {
+        notDone.add(`${check}: ${error instanceof Error ? error.message.slice(0, 200) : 'failed'}`);
+        return otherwise;
+      }
+    },
+  };
+}

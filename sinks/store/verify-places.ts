@@ -1,0 +1,68 @@
+import type { LogHead } from '../../evidence/entry-builder.ts';
+import { parseLogId } from '../../evidence/log-id.ts';
+import type { RawEntry } from '../../evidence/verify-log.ts';
+import { sourceKey } from './verify-heads.ts';
+import { placeKey, type StoredPlace } from './verify-records.ts';
+
+/** Last stored entry of each log before the oldest retained record, from where a rebuild goes on. */
+export interface Before {
+  readonly heads: Map<string, LogHead>;
+  day: number;
+}
+
+/** What of the stored rows the comparison with the records needs. */
+export interface Places {
+  note(row: RawEntry): void;
+  /** Rows later than the recorded heads, by place; the first `TAIL_MAX_ROWS`. */
+  readonly tail: Map<string, StoredPlace[]>;
+  readonly beyondHeads: number;
+  /** By `sourceKey`; filled for a rebuild only. */
+  readonly before: ReadonlyMap<string, Before>;
+}
+
+export interface PlacesOptions {
+  readonly expected: ReadonlyMap<string, LogHead>;
+  /** Oldest retained record by `sourceKey`. */
+  readonly starts: ReadonlyMap<string, bigint>;
+  readonly rebuild: boolean;
+}
+
+export const TAIL_MAX_ROWS = 200_000;
+/** Different rows remembered at one place of the tail. */
+const PLACE_MAX_ROWS = 16;
+
+/** Takes notes of rows in bounded memory. */
+export function createPlaces({ expected, starts, rebuild }: PlacesOptions): Places {
+  const tail = new Map<string, StoredPlace[]>();
+  const before = new Map<string, Before>();
+  let beyondHeads = 0;
+
+  function noteBeyond({ log, seq, leaf }: RawEntry): void {
+    beyondHeads += 1;
+    if (tail.size >= TAIL_MAX_ROWS) return;
+    const key = placeKey(log, seq);
+    tail.set(key, [...(tail.get(key) ?? []), { log, seq, leaf }].slice(0, PLACE_MAX_ROWS));
+  }
+  function noteBefore(row: RawEntry): void {
+    const name = parseLogId(row.log);
+    if (name === undefined) return;
+    const key = sourceKey(name);
+    if (row.offset >= (starts.get(key) ?? 0n)) return;
+    const at = before.get(key) ?? { heads: new Map<string, LogHead>(), day: -1 };
+    at.heads.set(row.log, { seq: row.seq, leaf: row.leaf });
+    at.day = Math.max(at.day, row.day);
+    before.set(key, at);
+  }
+  return {
+    tail,
+    before,
+    get beyondHeads() {
+      return beyondHeads;
+    },
+    note(row) {
+      const head = expected.get(row.log);
+      if (head === undefined || row.seq > head.seq) noteBeyond(row);
+      if (rebuild) noteBefore(row);
+    },
+  };
+}
