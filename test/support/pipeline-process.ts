@@ -41,8 +41,8 @@ export async function startPipelineProcess(
         CUSTODY_SQL_LISTENER_PORT: '0',
         CUSTODY_ADMIN_LISTENER_PORT: '0',
         CUSTODY_LOG_LEVEL: 'warn',
-      // As `npm start` does.
-      MALLOC_ARENA_MAX: '2',
+        // As `npm start` does.
+        MALLOC_ARENA_MAX: '2',
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
