@@ -5,9 +5,6 @@ import type { RawQuery } from './store.ts';
 import type { FindingLog } from './verify-report.ts';
 import type { Page } from './verify-rows.ts';
 
-/** The engine remembers where a condition held nowhere; what it remembers says nothing of the bytes as they are now. */
-const NO_MEMORY = 'use_query_condition_cache = 0';
-
 /** Engine threads that parse bodies; an answer has no order to keep. */
 const PARSE_THREADS = '4';
 
@@ -65,7 +62,7 @@ async function reportDifferences(
     wrong: read.string(),
   }));
   const answer = raw(
-    `WITH ${PARSED_BODY} AS parsed SELECT toString(custody.entries.log), seq, ${WRONG_NAMES} FROM custody.entries WHERE (${where}) AND NOT (${ALL_SAME}) ${readSettings({ max_threads: PARSE_THREADS })}, ${NO_MEMORY} FORMAT RowBinary`,
+    `WITH ${PARSED_BODY} AS parsed SELECT toString(custody.entries.log), seq, ${WRONG_NAMES} FROM custody.entries WHERE (${where}) AND NOT (${ALL_SAME}) ${readSettings({ max_threads: PARSE_THREADS })} FORMAT RowBinary`,
   );
   for await (const chunk of answer) {
     for (const { log, seq, wrong } of reader.push(chunk)) {

@@ -60,6 +60,7 @@ const verifying: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['sort_overflow_mode', new Set(['throw'])],
   ['group_by_overflow_mode', new Set(['throw'])],
   ['optimize_read_in_order', new Set(['1'])],
+  ['use_query_condition_cache', new Set(['0'])],
 ]);
 
 /** Sent by common clients; without meaning here, or already as asked. */
