@@ -56,6 +56,7 @@ export function contextOf(
     tenantPinned: sender.tenant !== undefined,
     observedTimeUnixNano: unixNano(deps.clock.nowMs()),
     digestKey: deps.digestKey,
+    stringMaxBytes: deps.config.string_max_bytes,
   };
 }
 

@@ -11,4 +11,6 @@ export interface NormalizeContext {
   readonly observedTimeUnixNano: string;
   /** Key of payload and address digests; one per deployment, kept apart from the store. */
   readonly digestKey: Uint8Array;
+  /** Strings the decoder cuts at this length lose their last word before redaction. Absent: nothing was cut. */
+  readonly stringMaxBytes?: number;
 }

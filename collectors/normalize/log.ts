@@ -2,6 +2,7 @@ import type { CustodyEvent } from '../../schemas/event.ts';
 import type { Attributes, AttributeValue, OtlpLog } from '../otlp/model.ts';
 import { assembleEvent } from './assemble.ts';
 import type { NormalizeContext } from './context.ts';
+import { withoutCutTails } from './cut-tails.ts';
 import { asText } from './field-values.ts';
 import { readFields } from './mapping.ts';
 import { recordId } from './record-id.ts';
@@ -13,7 +14,9 @@ const BODY = 'body';
 export function normalizeLog(log: OtlpLog, context: NormalizeContext): CustodyEvent {
   const resource = resourceFacts(log.resource);
   const name = eventNameOf(log);
-  const attributes = withBody(log, name);
+  const all = withBody(log, name);
+  const attributes =
+    context.stringMaxBytes === undefined ? all : withoutCutTails(all, context.stringMaxBytes);
   const read = readFields({ name, scopeName: log.scopeName, service: resource.service, attributes });
   const traceId = hexOrAbsent(log.traceId, 32);
   return assembleEvent(
@@ -25,7 +28,7 @@ export function normalizeLog(log: OtlpLog, context: NormalizeContext): CustodyEv
           ...['log', context.tenantPinned ? context.tenant : '', traceId ?? '', log.spanId ?? ''],
           ...[log.timeUnixNano, log.eventName ?? '', String(log.severityNumber)],
         ],
-        attributes,
+        all,
         context.digestKey,
       ),
       name,

@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../evidence/canonical-json.ts';
 import { limits, type CustodyEvent } from '../../schemas/event.ts';
+import { CUT_MARK, withoutTail } from './cut-tails.ts';
 import { findDestinations } from './destinations.ts';
 import { keyedDigest } from './keyed-digest.ts';
 import { plainValue } from './plain-value.ts';
@@ -29,9 +30,6 @@ export interface DescribedPayload {
   readonly plain: unknown;
 }
 
-/** More of a cut-off tail than any token is long: the half of a secret must not survive where its whole would not. */
-const TAIL_MAX_CHARS = 4096;
-
 /**
  * What may be kept of arguments or a result: redacted summary, keyed digest, size. Reads attacker-controlled values and
  * takes any. JSON text and the structure it denotes get the same digest, so observations of one call can be compared.
@@ -40,12 +38,15 @@ export function describePayload(value: unknown, options: PayloadOptions): Descri
   const text = typeof value === 'string' ? value : undefined;
   const { plain, canonical } = canonicalForm(text === undefined ? plainValue(value) : parseJsonText(text));
   const shown = text ?? canonical;
+  const isCut =
+    options.truncated === true ||
+    (text === undefined ? canonical.includes(CUT_MARK) : text.endsWith(CUT_MARK));
   const redacted = redactPayload(plain, shown, options.truncated === true);
   const destinations = new Set<string>();
   // As sent where it reads the same, for the order; escapes would hide a host.
   const searched = shown.includes('\\') ? canonical : shown;
   if (options.findDestinations !== false) findDestinations(searched, options.digestKey, destinations);
-  const sizeSource = options.sizeSource ?? (options.truncated === true ? 'truncated_payload' : 'payload');
+  const sizeSource = options.sizeSource ?? (isCut ? 'truncated_payload' : 'payload');
   return {
     payload: {
       digest: keyedDigest(options.digestKey, canonical),
@@ -85,12 +86,4 @@ function redactPayload(plain: unknown, shown: string, truncated: boolean) {
   if (!mayNeedRedaction(text)) return { text, counts: {} };
   const { value, counts } = redactValue(plain);
   return { text: JSON.stringify(value), counts };
-}
-
-/** The text without its last word, which the cut may have split. */
-function withoutTail(text: string): string {
-  let end = text.length;
-  const stop = Math.max(0, end - TAIL_MAX_CHARS);
-  while (end > stop && !/[\s,;"'&<>{}[\]()]/.test(text.charAt(end - 1))) end--;
-  return text.slice(0, end);
 }

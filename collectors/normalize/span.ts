@@ -3,6 +3,7 @@ import type { CustodyEvent } from '../../schemas/event.ts';
 import type { OtlpSpan } from '../otlp/model.ts';
 import { assembleEvent } from './assemble.ts';
 import type { NormalizeContext } from './context.ts';
+import { withoutCutTails } from './cut-tails.ts';
 import { readFields } from './mapping.ts';
 import { recordId } from './record-id.ts';
 import { resourceFacts } from './resource.ts';
@@ -22,7 +23,10 @@ export function normalizeSpan(span: OtlpSpan, context: NormalizeContext): Custod
     name,
     scopeName: span.scopeName,
     service: resource.service,
-    attributes: span.attributes,
+    attributes:
+      context.stringMaxBytes === undefined
+        ? span.attributes
+        : withoutCutTails(span.attributes, context.stringMaxBytes),
   });
   const exception = span.events.find((event) => event.name === 'exception')?.attributes.get('exception.type');
   return assembleEvent(
