@@ -6,7 +6,7 @@ import type { RawQuery } from './store.ts';
 import { sourceKey } from './verify-heads.ts';
 import { TAIL_MAX_ROWS, type Places } from './verify-places.ts';
 import { compareRebuild, compareTail } from './verify-records.ts';
-import type { Checklist, FindingLog } from './verify-report.ts';
+import type { FindingLog } from './verify-report.ts';
 
 export interface Comparison {
   readonly raw: RawQuery;
@@ -20,7 +20,6 @@ export interface Comparison {
   readonly wanted: (log: string) => boolean;
   readonly rebuild: boolean;
   readonly findings: FindingLog;
-  readonly checks: Checklist;
   /** The topics show every record the store's rows may come from. */
   readonly current: boolean;
 }
@@ -32,11 +31,16 @@ export async function comparePartitions(comparison: Comparison, topics: readonly
       await comparePartition(comparison, topic, partition);
     }
   }
-  const { beyondHeads } = comparison.places;
-  if (!comparison.current || beyondHeads > TAIL_MAX_ROWS) {
-    if (beyondHeads > 0) comparison.checks.skip(`rows beyond the recorded heads: ${beyondHeads}`);
+  const { beyondHeads, tailWhole } = comparison.places;
+  if (beyondHeads === 0) return;
+  const unread = (reason: string) => comparison.findings.readFailure('records of the log', new Error(reason));
+  // A row that nothing vouches for never leaves the verdict at valid.
+  if (!comparison.current) {
+    unread(`there is no log to hold ${beyondHeads} rows beyond the recorded heads against`);
     return;
   }
+  if (!tailWhole)
+    unread(`only the first ${TAIL_MAX_ROWS} of ${beyondHeads} rows beyond the heads were held against it`);
   reportUnknown(comparison);
 }
 
@@ -56,12 +60,7 @@ async function comparePartition(comparison: Comparison, topic: Topic, partition:
   });
   if (places.tail.size > 0) {
     const head = { day: position?.day ?? -1, heads };
-    await compareTail(
-      { topic, source, start: head, from: nextOffset, to: end },
-      places.tail,
-      wanted,
-      findings,
-    );
+    await compareTail({ topic, source, start: head, from: nextOffset, to: end }, places, wanted, findings);
   }
   if (!comparison.rebuild) return;
   const none = { day: -1, heads: [] };

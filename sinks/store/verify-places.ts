@@ -13,9 +13,11 @@ export interface Before {
 /** What of the stored rows the comparison with the records needs. */
 export interface Places {
   note(row: RawEntry): void;
-  /** Rows later than the recorded heads, by place; the first `TAIL_MAX_ROWS`. */
+  /** Rows later than the recorded heads, by place; the first `TAIL_MAX_ROWS` places. */
   readonly tail: Map<string, StoredPlace[]>;
   readonly beyondHeads: number;
+  /** Every place beyond the heads is in `tail`. */
+  readonly tailWhole: boolean;
   /** By `sourceKey`; filled for a rebuild only. */
   readonly before: ReadonlyMap<string, Before>;
 }
@@ -36,12 +38,14 @@ export function createPlaces({ expected, starts, rebuild }: PlacesOptions): Plac
   const tail = new Map<string, StoredPlace[]>();
   const before = new Map<string, Before>();
   let beyondHeads = 0;
+  let tailWhole = true;
 
   function noteBeyond({ log, seq, leaf }: RawEntry): void {
     beyondHeads += 1;
-    if (tail.size >= TAIL_MAX_ROWS) return;
     const key = placeKey(log, seq);
-    tail.set(key, [...(tail.get(key) ?? []), { log, seq, leaf }].slice(0, PLACE_MAX_ROWS));
+    const noted = tail.get(key) ?? [];
+    if (noted.length === 0 && tail.size >= TAIL_MAX_ROWS) tailWhole = false;
+    else if (noted.length < PLACE_MAX_ROWS) tail.set(key, [...noted, { log, seq, leaf }]);
   }
   function noteBefore(row: RawEntry): void {
     const name = parseLogId(row.log);
@@ -58,6 +62,9 @@ export function createPlaces({ expected, starts, rebuild }: PlacesOptions): Plac
     before,
     get beyondHeads() {
       return beyondHeads;
+    },
+    get tailWhole() {
+      return tailWhole;
     },
     note(row) {
       const head = expected.get(row.log);

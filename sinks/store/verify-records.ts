@@ -39,10 +39,13 @@ async function* rebuilt({ topic, source, start, from, to }: Rebuild): AsyncGener
   if (chunk.length > 0) yield chunk;
 }
 
-/** Compares rows beyond the recorded heads with the entries the records give; removes from `tail` what is proven. */
+/**
+ * Compares rows beyond the recorded heads with the entries the records give; removes from `tail` what is proven. A
+ * missing row is reported only when every row was noted (`tailWhole`).
+ */
 export async function compareTail(
   rebuild: Rebuild,
-  tail: Map<string, StoredPlace[]>,
+  { tail, tailWhole }: { readonly tail: Map<string, StoredPlace[]>; readonly tailWhole: boolean },
   wanted: (log: string) => boolean,
   findings: FindingLog,
 ): Promise<void> {
@@ -53,7 +56,7 @@ export async function compareTail(
       const key = placeKey(entry.logId, entry.seq);
       const stored = tail.get(key);
       if (stored === undefined) {
-        if (missing.length < ENTRIES_PER_CHUNK) missing.push(entry);
+        if (tailWhole && missing.length < ENTRIES_PER_CHUNK) missing.push(entry);
         continue;
       }
       for (const gone of missing.splice(0)) {

@@ -98,7 +98,7 @@ export async function writeLedger(days = 3): Promise<Ledger> {
     logOf: (tenant) => `${DEPLOYMENT}/${tenant}/${topicId}-0/0`,
     async attack(statements, { onLog, onFiles, through, ...options } = {}) {
       const copy = mkdtempSync(join(tmpdir(), 'custody-attacked-'));
-      cpSync(directory, copy, { recursive: true });
+      cpSync(directory, copy, { recursive: true, verbatimSymlinks: true });
       const attacked = await openLogAt(join(copy, 'log'), () => nowMs);
       try {
         if (statements.length > 0) {
@@ -127,7 +127,7 @@ export async function writeLedger(days = 3): Promise<Ledger> {
     },
     async answer(statements, query) {
       const copy = mkdtempSync(join(tmpdir(), 'custody-attacked-'));
-      cpSync(directory, copy, { recursive: true });
+      cpSync(directory, copy, { recursive: true, verbatimSymlinks: true });
       const session = new Session(join(copy, 'store'));
       try {
         for (const statement of statements) await session.queryAsync(statement);

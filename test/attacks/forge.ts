@@ -1,0 +1,63 @@
+import { genesisBody } from '../../evidence/entry-builder.ts';
+import { bodyHash, entryPreimage, leafHash, ZERO_LINK, type EntryKind } from '../../evidence/entry.ts';
+import { parseLogId } from '../../evidence/log-id.ts';
+import { WRITTEN_COLUMNS } from '../../sinks/store/tab-separated.ts';
+
+const TOPIC = 'custody.events';
+const APPEND_TIME_MS = 1_790_000_000_000;
+const DAY = '2026-09-21';
+const literal = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+
+/** What an attacker keeps of an entry when writing it again. */
+export interface ForgedPlace {
+  readonly offset: string;
+  readonly appendTimeMs: string;
+  readonly day: string;
+  readonly kind: string;
+  readonly body: Uint8Array;
+}
+
+/** The INSERTs that write a log whose hashes and links are all right, and its last leaf. */
+export function forgedInsert(log: string, places: readonly ForgedPlace[]): { sql: string[]; leaf: string } {
+  const name = parseLogId(log);
+  if (name === undefined) throw new Error('not a log id');
+  let prev = ZERO_LINK;
+  const byDay = new Map<string, string[]>();
+  for (const [seq, { offset, appendTimeMs, day, kind, body }] of places.entries()) {
+    const bodySha = bodyHash(body);
+    const place = {
+      logId: log,
+      seq: BigInt(seq),
+      topic: TOPIC,
+      partition: name.partition,
+      offset: BigInt(offset),
+      appendTimeMs: BigInt(appendTimeMs),
+      kind,
+    };
+    const leaf = leafHash(entryPreimage(place, prev, bodySha));
+    const row = `('${log}', '${name.tenant}', ${name.partition}, ${seq}, '${TOPIC}', ${offset}, ${appendTimeMs}, '${day}', '${kind}', unhex('${prev}'), unhex('${bodySha}'), unhex('${leaf}'), ${literal(Buffer.from(body).toString('utf8'))})`;
+    byDay.set(day, [...(byDay.get(day) ?? []), row]);
+    prev = leaf;
+  }
+  const into = `INSERT INTO custody.entries (${WRITTEN_COLUMNS.join(', ')}) SETTINGS insert_deduplicate = 0 VALUES`;
+  return { sql: [...byDay.values()].map((rows) => `${into} ${rows.join(', ')}`), leaf: prev };
+}
+
+/** A genesis and records nobody sent, at offsets the partition really has. */
+export function inventedPlaces(log: string, count: number): ForgedPlace[] {
+  const name = parseLogId(log);
+  if (name === undefined) throw new Error('not a log id');
+  const place = (offset: number, kind: EntryKind, body: Uint8Array) => ({
+    offset: String(offset),
+    appendTimeMs: String(APPEND_TIME_MS),
+    day: DAY,
+    kind,
+    body,
+  });
+  const event = (number: number) =>
+    Buffer.from(JSON.stringify({ schema: 'custody.event/v1', tenant: name.tenant, number }));
+  return [
+    place(0, 'control', genesisBody(name, TOPIC)),
+    ...Array.from({ length: count }, (_, number) => place(number, 'event', event(number))),
+  ];
+}
