@@ -7,7 +7,7 @@ import { createMetrics } from '../runtime/metrics.ts';
 import { configSchema } from '../schemas/config.ts';
 import { openChdbStore } from '../sinks/store/chdb-store.ts';
 import { createLedgerWriter } from '../sinks/store/ledger-writer.ts';
-import { memoryState, memoryTopic } from '../test/support/memory-topic.ts';
+import { memoryLog, memoryState, memoryTopic } from '../test/support/memory-topic.ts';
 import { sampleEvent } from '../test/support/sample-event.ts';
 import { report } from './machine.ts';
 
@@ -27,7 +27,7 @@ const writer = createLedgerWriter({
     deadletter: memoryTopic('custody.deadletter', startMs),
   },
   store,
-  state: memoryState(),
+  log: memoryLog(memoryState()),
   deployment: 'bench',
   config: configSchema.parse({}).ledger,
   logger: createLogger({ level: 'warn' }),

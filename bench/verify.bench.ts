@@ -48,7 +48,12 @@ for (let number = 0; number < count; number++) {
 const hashSeconds = (performance.now() - hashBegan) / 1000;
 
 const began = performance.now();
-const verified = await verifyStore({ raw: store.raw, state, topics: undefined, deployment: 'bench' });
+const verified = await verifyStore({
+  raw: store.raw,
+  states: [state],
+  topics: undefined,
+  deployment: 'bench',
+});
 const seconds = (performance.now() - began) / 1000;
 await store.close();
 rmSync(path, { recursive: true, force: true });

@@ -87,7 +87,7 @@ async function verifyStopped(config: Config, scope: Scope): Promise<VerifyReport
     const topics = topicsOf(stopped.log);
     return await verifyStore({
       raw,
-      state: stopped.log.state,
+      states: stopped.log.states('ledger'),
       topics: () => Promise.resolve(topics),
       deployment: loadDeployment(config.data_dir, config.deployment),
       ...scope,
@@ -116,10 +116,10 @@ async function verifyRunning(config: Config, scope: Scope): Promise<VerifyReport
   };
   const sql = await openSqlAccess(config);
   try {
-    const { state } = await openLog();
+    const log = await openLog();
     return await verifyStore({
       raw: rawOver(sql),
-      state,
+      states: log.states('ledger'),
       topics: async () => topicsOf(await openLog()),
       deployment: loadDeployment(config.data_dir, config.deployment),
       ...scope,

@@ -1,16 +1,14 @@
 import { verifyStore } from '../sinks/store/verify-store.ts';
-import type { TopicName } from '../streams/topic.ts';
+import { TOPIC_NAMES } from '../streams/topic.ts';
 import type { PipelineContext } from './context.ts';
-
-const TOPICS: readonly TopicName[] = ['custody.events', 'custody.alerts', 'custody.deadletter'];
 
 /** Verifies the whole store of a running pipeline and raises an alarm when it contradicts the log or itself. */
 export async function scrub(context: PipelineContext): Promise<void> {
   const { store, log, deployment, logger, alarms } = context;
   const report = await verifyStore({
     raw: store.raw,
-    state: log.state,
-    topics: () => Promise.resolve(TOPICS.map((name) => log.topic(name))),
+    states: log.states('ledger'),
+    topics: () => Promise.resolve(TOPIC_NAMES.map((name) => log.topic(name))),
     deployment,
   });
   const { verdict, entries, findings, findings_total, took_ms } = report;

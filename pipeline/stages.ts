@@ -28,7 +28,7 @@ export function createStages(context: PipelineContext): Stages {
   const ledger = createLedgerWriter({
     topics: { events, alerts, deadletter },
     store: context.store,
-    state: log.state,
+    log,
     deployment: context.deployment,
     config: config.ledger,
     logger,
@@ -38,7 +38,7 @@ export function createStages(context: PipelineContext): Stages {
   const detect = createDetectStage({
     events,
     alerts,
-    state: log.state,
+    log,
     createEngine: () => createEngine(config.detect),
     snapshotIntervalMs: config.detect.snapshot_interval_ms,
     clock,

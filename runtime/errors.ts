@@ -67,6 +67,16 @@ export class TransientError extends CustodyError {
   }
 }
 
+/**
+ * The partition belongs to another worker by now. Nothing is lost: the other one does the work; whoever gets this
+ * forgets what it holds of the partition.
+ */
+export class MovedError extends TransientError {
+  constructor(message: string, detail: ErrorDetail = {}) {
+    super('unavailable', message, detail);
+  }
+}
+
 /** Will not succeed however often it is tried; the runner sends the item to the dead-letter topic. */
 export class PermanentError extends CustodyError {
   constructor(

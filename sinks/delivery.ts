@@ -7,7 +7,7 @@ import type { Metrics } from '../runtime/metrics.ts';
 import { traced } from '../runtime/tracing.ts';
 import type { Alert } from '../schemas/alert.ts';
 import type { SinkConfig } from '../schemas/config.ts';
-import type { Batch, ConsumedRecord, Topic } from '../streams/topic.ts';
+import type { Batch, ConsumedRecord, Lease, Topic } from '../streams/topic.ts';
 import { deadLetter, readAlert } from './dead-letter.ts';
 import { createRecentIds } from './recent-ids.ts';
 import { SinkPausedError, type Sink } from './sink.ts';
@@ -44,7 +44,7 @@ interface Item {
   readonly record: ConsumedRecord;
 }
 
-/** The wait for a retry was cut short by `stop`; nothing of the batch is committed. */
+/** Waiting for a retry was cut short: `stop`, or the partition moves; nothing of the batch is committed. */
 class Stopped extends Error {}
 
 /**
@@ -72,21 +72,21 @@ export function createDelivery(options: DeliveryOptions): Component {
   };
 
   /** Repeats until it works, the process stops, or the failure is not transient. */
-  const persist = async (attemptOnce: () => Promise<void>): Promise<void> => {
+  const persist = async (lease: Lease, attemptOnce: () => Promise<void>): Promise<void> => {
     for (let attempt = 0; ; attempt += 1) {
-      if (stopping.signal.aborted) throw new Stopped();
+      if (lease.signal.aborted) throw new Stopped();
       try {
         await attemptOnce();
         metrics.sinkPaused.set({ sink: sink.id }, 0);
         return;
       } catch (error) {
         if (!(error instanceof TransientError)) throw error;
-        await pause(error, attempt);
+        await pause(error, attempt, lease);
       }
     }
   };
 
-  const pause = async (error: TransientError, attempt: number): Promise<void> => {
+  const pause = async (error: TransientError, attempt: number, lease: Lease): Promise<void> => {
     metrics.sinkRetries.inc({ sink: sink.id, code: error.code });
     const paused = error instanceof SinkPausedError;
     metrics.sinkPaused.set({ sink: sink.id }, paused ? 1 : 0);
@@ -94,39 +94,46 @@ export function createDelivery(options: DeliveryOptions): Component {
     const note = { sink: sink.id, code: error.code, reason: error.message, attempt, waitMs };
     if (paused) logger.error(note, 'sink refuses alerts until somebody acts; they are kept and tried again');
     else logger.warn(note, 'sink failed; the alerts will be tried again');
-    await sleep(waitMs, stopping.signal);
+    await sleep(waitMs, lease.signal);
   };
 
-  const deliver = async (items: readonly Item[]): Promise<void> => {
+  const deliver = async (items: readonly Item[], lease: Lease): Promise<void> => {
     const [first] = items;
     if (first === undefined) return;
     try {
       const alerts = items.map(({ alert }) => alert);
       const attributes = { 'custody.sink': sink.id, 'messaging.batch.message_count': alerts.length };
-      await persist(() => traced('custody.sink.write', attributes, () => sink.write(alerts, grace.signal)));
+      await persist(lease, () =>
+        traced('custody.sink.write', attributes, () => sink.write(alerts, grace.signal)),
+      );
     } catch (error) {
       if (!(error instanceof PermanentError)) throw error;
       if (items.length === 1) {
-        await giveUp(first.record, error, first.alert);
+        await giveUp(first.record, error, lease, first.alert);
         return;
       }
       const middle = Math.ceil(items.length / 2);
-      await deliver(items.slice(0, middle));
-      await deliver(items.slice(middle));
+      await deliver(items.slice(0, middle), lease);
+      await deliver(items.slice(middle), lease);
       return;
     }
     for (const { alert } of items) recent.add(alert.alert_id);
     metrics.sinkDelivered.inc({ sink: sink.id }, items.length);
   };
 
-  const giveUp = async (record: ConsumedRecord, error: CustodyError, alert?: Alert): Promise<void> => {
+  const giveUp = async (
+    record: ConsumedRecord,
+    error: CustodyError,
+    lease: Lease,
+    alert?: Alert,
+  ): Promise<void> => {
     const letter = deadLetter(record, error, alert, {
       stage,
       nowMs: clock.nowMs(),
       digestKey: options.digestKey,
     });
     const value = Buffer.from(JSON.stringify(letter));
-    await persist(async () => {
+    await persist(lease, async () => {
       await deadletter.append([{ key: record.key, value }]);
     });
     if (alert !== undefined) recent.add(alert.alert_id);
@@ -138,13 +145,13 @@ export function createDelivery(options: DeliveryOptions): Component {
     );
   };
 
-  const handle = async (batch: Batch): Promise<void> => {
+  const handle = async (batch: Batch, lease: Lease): Promise<void> => {
     const items: Item[] = [];
     const seen = new Set<string>();
     for (const record of batch.records) {
       const alert = readAlert(record);
       if (alert instanceof InputError) {
-        await giveUp(record, alert);
+        await giveUp(record, alert, lease);
         continue;
       }
       if (recent.has(alert.alert_id) || seen.has(alert.alert_id)) continue;
@@ -152,7 +159,8 @@ export function createDelivery(options: DeliveryOptions): Component {
       items.push({ alert, record });
     }
     const size = sink.batchMaxCount ?? BATCH_MAX_COUNT;
-    for (let from = 0; from < items.length; from += size) await deliver(items.slice(from, from + size));
+    for (let from = 0; from < items.length; from += size)
+      await deliver(items.slice(from, from + size), lease);
   };
 
   const run = async (): Promise<void> => {
@@ -160,7 +168,7 @@ export function createDelivery(options: DeliveryOptions): Component {
       try {
         await topic.consume({
           group: stage,
-          handle: (batch) => inTurn(() => handle(batch)),
+          handle: (batch, lease) => inTurn(() => handle(batch, lease)),
           maxBatchRecords: BATCH_MAX_COUNT,
           signal: stopping.signal,
         });

@@ -6,6 +6,8 @@
  */
 export type TopicName = 'custody.events' | 'custody.alerts' | 'custody.deadletter';
 
+export const TOPIC_NAMES: readonly TopicName[] = ['custody.events', 'custody.alerts', 'custody.deadletter'];
+
 export interface TopicRecord {
   /** Chooses the partition; the tenant id. */
   readonly key: string;
@@ -21,10 +23,21 @@ export interface ConsumedRecord extends TopicRecord {
   readonly appendTimeMs: number;
 }
 
-/** Records of one partition in offset order; never empty. */
+/** Consecutive records of one partition in offset order. */
 export interface Batch {
   readonly partition: number;
-  readonly records: readonly [ConsumedRecord, ...ConsumedRecord[]];
+  /** Empty where the log skipped offsets that hold no record (Kafka's transaction markers). */
+  readonly records: readonly ConsumedRecord[];
+  /** Where the next batch begins: the offset after the last record, or further where offsets hold no record. */
+  readonly nextOffset: bigint;
+}
+
+/** The right to handle a partition. In a fleet it can pass to another worker while a handler runs. */
+export interface Lease {
+  /** Aborts when the partition is being taken away or consuming ends: give up waiting, start nothing long. */
+  readonly signal: AbortSignal;
+  /** Resolves when the partition is still this consumer's; rejects with MovedError when it is not. */
+  confirm(): Promise<void>;
 }
 
 export interface ConsumeOptions {
@@ -32,14 +45,17 @@ export interface ConsumeOptions {
   readonly group: string;
   /**
    * Handles one batch; the next batch of that partition comes after it resolves, and the offset after the batch is
-   * committed then. A rejection ends `consume` with that error; the batch is delivered again next time.
+   * committed then. A rejection ends `consume` with that error; the batch is delivered again next time. (A
+   * rejection after the lease's signal aborted only gives the batch up.)
    */
-  readonly handle: (batch: Batch) => Promise<void>;
+  readonly handle: (batch: Batch, lease: Lease) => Promise<void>;
   /**
-   * Where to start a partition when it is assigned, overriding the committed offset. For stages that keep their
+   * Where to start a partition whenever it is assigned, overriding the committed offset. For stages that keep their
    * position beside their own data (ledger, detect). `undefined` = the committed offset, or the oldest record kept.
    */
   readonly startOffset?: (partition: number) => Promise<bigint | undefined>;
+  /** The partition has gone to another consumer of the group: drop what is held of it. */
+  readonly lost?: (partition: number) => Promise<void>;
   readonly maxBatchRecords?: number;
   readonly maxBatchBytes?: number;
   /** Wait up to this long after the first record for a batch to fill. Default 0: hand over at once. */
@@ -53,7 +69,7 @@ export interface Topic {
   readonly topicId: string;
   readonly partitions: number;
   /**
-   * Resolves only when every record is durable (fsync here, acks=all on Kafka), with the offsets in input order.
+   * Resolves only when every record is durable (fsync embedded, acks=all on Kafka), with the offsets in input order.
    * Concurrent calls are batched. Rejects with TransientError (`overloaded` when the byte bound of unwritten data
    * is reached, `disk_full`, `unavailable`); then none of the records may be assumed written or unwritten.
    */
@@ -72,6 +88,39 @@ export interface RecordPlace {
   readonly partition: number;
   readonly offset: bigint;
   readonly appendTimeMs: number;
+}
+
+/** Stages that keep state beside the log, and the topics whose partitions they own. */
+export type StateArea = 'detect' | 'ledger';
+
+export interface PartitionOf {
+  readonly area: StateArea;
+  readonly topic: TopicName;
+  readonly partition: number;
+}
+
+/**
+ * The exclusive right to write on behalf of one stage and one partition. Claiming a partition ends every earlier claim
+ * to it: from then on the writes of that one reject with MovedError and have no effect, however late they come.
+ */
+export interface Claim {
+  /** Sees every write of this and of earlier claims. Writes reject with MovedError once the claim is lost. */
+  readonly state: StateStore;
+  /** Appends as this claim's owner alone: all or nothing, durable when it resolves. */
+  append(topic: TopicName, records: readonly TopicRecord[]): Promise<void>;
+  /** Whether nobody has claimed the partition since; what its owner holds in memory is then still current. */
+  isHeld(): Promise<boolean>;
+  release(): Promise<void>;
+}
+
+/** The topics with the state that belongs to them: one embedded log, or one namespace of a Kafka cluster. */
+export interface Log {
+  topic(name: TopicName): Topic;
+  claim(of: PartitionOf): Promise<Claim>;
+  /** State of an area as readers see it; one store or several, their names disjoint. */
+  states(area: StateArea): readonly Pick<StateStore, 'entries' | 'read'>[];
+  /** Ends the running `consume` calls after their current handler and lets go of everything. Safe to call again. */
+  close(): Promise<void>;
 }
 
 /**

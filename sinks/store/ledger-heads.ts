@@ -12,6 +12,9 @@ export interface LedgerHeads {
   readonly logs: ReadonlyMap<string, LogHead>;
 }
 
+/** State of the area `ledger`, as readers see it. */
+export type LedgerState = Pick<StateStore, 'entries' | 'read'>;
+
 export interface LedgerPosition {
   readonly topic: string;
   readonly topicId: string;
@@ -68,7 +71,7 @@ export function headChanges(
 
 /** Heads of one topic partition; no position when nothing of this incarnation was written. */
 export async function readSourceHeads(
-  state: StateStore,
+  state: LedgerState,
   source: LogSource,
 ): Promise<{ readonly position: LedgerPosition | undefined; readonly heads: Map<string, LogHead> }> {
   const heads = new Map<string, LogHead>();
@@ -85,13 +88,15 @@ export async function readSourceHeads(
 }
 
 /** All heads, for verification; `undefined` when none was ever written here. */
-export async function readLedgerHeads(state: StateStore): Promise<LedgerHeads | undefined> {
+export async function readLedgerHeads(states: readonly LedgerState[]): Promise<LedgerHeads | undefined> {
   const positions: LedgerPosition[] = [];
   const logs = new Map<string, LogHead>();
-  for await (const { name, value } of state.entries('ledger/')) {
-    const [, , , ...logId] = name.split('/');
-    if (logId.length === 0) positions.push(parsePosition(decode(value)));
-    else logs.set(logId.join('/'), parseHead(name, decode(value)));
+  for (const state of states) {
+    for await (const { name, value } of state.entries('ledger/')) {
+      const [, , , ...logId] = name.split('/');
+      if (logId.length === 0) positions.push(parsePosition(decode(value)));
+      else logs.set(logId.join('/'), parseHead(name, decode(value)));
+    }
   }
   return positions.length === 0 ? undefined : { positions, logs };
 }

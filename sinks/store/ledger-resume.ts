@@ -1,9 +1,9 @@
 import { bodyHash, entryPreimage, leafHash } from '../../evidence/entry.ts';
 import type { LogHead, LogSource } from '../../evidence/entry-builder.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
-import type { StateStore, Topic } from '../../streams/topic.ts';
+import type { Topic } from '../../streams/topic.ts';
 import { ofSource, readRows } from './clickhouse-store.ts';
-import { readSourceHeads } from './ledger-heads.ts';
+import { type LedgerState, readSourceHeads } from './ledger-heads.ts';
 import type { Store, StoredLog } from './store.ts';
 import { decodeStoredEntry, ENTRY_COLUMNS } from './stored-entry.ts';
 
@@ -28,7 +28,7 @@ const REHASHED_OFFSETS = 256;
  */
 export async function resumeLedger(
   store: Store,
-  state: StateStore,
+  state: LedgerState,
   topic: Topic,
   source: LogSource,
 ): Promise<ResumePoint> {

@@ -1,8 +1,8 @@
 import type { LogHead } from '../../evidence/entry-builder.ts';
-import type { StateStore, Topic } from '../../streams/topic.ts';
+import type { Topic } from '../../streams/topic.ts';
 import { readRows } from './clickhouse-store.ts';
 import { LEDGER_GROUP } from './ledger-writer.ts';
-import { readLedgerHeads, type LedgerHeads } from './ledger-heads.ts';
+import { readLedgerHeads, type LedgerHeads, type LedgerState } from './ledger-heads.ts';
 import type { RawQuery } from './store.ts';
 import type { Checklist, FindingLog } from './verify-report.ts';
 
@@ -24,13 +24,13 @@ export async function committedOffsets(topics: readonly Topic[]): Promise<Map<st
 
 /** The recorded heads; empty ones when the ledger demonstrably never recorded any and all records are still kept. */
 export async function knownHeads(
-  state: StateStore | undefined,
+  states: readonly LedgerState[] | undefined,
   topics: readonly Topic[],
   committed: ReadonlyMap<string, bigint>,
   checks: Checklist,
 ): Promise<LedgerHeads | undefined> {
-  if (state === undefined) return undefined;
-  const heads = await checks.attempt('recorded heads', () => readLedgerHeads(state), undefined);
+  if (states === undefined) return undefined;
+  const heads = await checks.attempt('recorded heads', () => readLedgerHeads(states), undefined);
   if (heads !== undefined) return heads;
   const bounds = await Promise.all(topics.map((topic) => topic.bounds(0)));
   const whole = topics.length > 0 && bounds.every(({ start }) => start === 0n);

@@ -2,7 +2,9 @@ import { performance } from 'node:perf_hooks';
 import type { FindingCause } from '../../evidence/finding.ts';
 import { parseLogId } from '../../evidence/log-id.ts';
 import { createLogVerifier, type LogVerifier } from '../../evidence/verify-log.ts';
-import type { StateStore, Topic } from '../../streams/topic.ts';
+import type { Topic } from '../../streams/topic.ts';
+import type { LedgerState } from './ledger-heads.ts';
+import { SINGLE, type SchemaVariant } from './migrations/migration.ts';
 import type { RawQuery } from './store.ts';
 import { retainedStarts, storedRows, type Scope } from './verify-bound.ts';
 import { checkHeadsOutside, committedOffsets, knownHeads } from './verify-heads.ts';
@@ -15,7 +17,7 @@ import { checkHiddenRows, checkSchema } from './verify-schema.ts';
 export interface VerifyOptions extends Scope {
   readonly raw: RawQuery;
   /** Where the ledger writer records its heads; `undefined` makes the verdict undecidable at best. */
-  readonly state: StateStore | undefined;
+  readonly states: readonly LedgerState[] | undefined;
   /**
    * The three topics. Called again after the store's bound is known, because a reader beside a running pipeline sees
    * the log as it was when it was opened.
@@ -23,6 +25,8 @@ export interface VerifyOptions extends Scope {
   readonly topics: (() => Promise<readonly Topic[]>) | undefined;
   /** Build every entry from the retained records again and compare. */
   readonly rebuild?: boolean | undefined;
+  /** The schema variant in force; default: one engine, embedded or a server. */
+  readonly schema?: SchemaVariant | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -53,12 +57,16 @@ export async function verifyStore(options: VerifyOptions): Promise<VerifyReport>
   // T0: what must be there. Offsets first: they are committed after the heads are recorded.
   const topics = (await openTopics(options, checks)) ?? [];
   const committed = await committedOffsets(topics);
-  const known = await knownHeads(options.state, topics, committed, checks);
+  const known = await knownHeads(options.states, topics, committed, checks);
   const expected = new Map([...(known?.logs ?? [])].filter(([log]) => wanted(log)));
   const rebuild = mayRebuild(options, checks) && known !== undefined;
 
   // T1: the store up to now; rows written later are left out.
-  await checks.attempt('table definition', () => checkSchema(raw, findings), undefined);
+  await checks.attempt(
+    'table definition',
+    () => checkSchema(raw, options.schema ?? SINGLE, findings),
+    undefined,
+  );
   const where = await storedRows(raw, options, findings);
   const records = await openTopics(options, checks);
   const places = createPlaces({ expected, starts: await retainedStarts(records ?? topics), rebuild });

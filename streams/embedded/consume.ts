@@ -95,9 +95,9 @@ async function consumePartition(
     }
     const records = await nextRecords(log, at, limits, options.lingerMs ?? 0, signal);
     if (records === undefined) return;
-    const batch: Batch = { partition: log.partition, records: records as [ConsumedRecord] };
-    await options.handle(batch);
     at += BigInt(records.length);
+    const batch: Batch = { partition: log.partition, records, nextOffset: at };
+    await options.handle(batch, { signal, confirm: () => Promise.resolve() });
     position.commit(log.partition, at);
     // A handler that never waits must not keep timers and sockets from their turn.
     await nextTurn();

@@ -4,7 +4,8 @@ import { ConfigError, IntegrityError, PermanentError } from '../../runtime/error
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { LogConfig } from '../../schemas/config.ts';
-import type { StateStore, Topic, TopicName } from '../topic.ts';
+import { type Log, type StateStore, type Topic, TOPIC_NAMES, type TopicName } from '../topic.ts';
+import { embeddedClaims } from './claims.ts';
 import { openCommittedOffsets } from './committed-offsets.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { embeddedTopic } from './embedded-topic.ts';
@@ -15,8 +16,7 @@ import { embeddedStateStore } from './state-store.ts';
 import { hasStorageCode, storageError } from './storage-error.ts';
 import { createWriter } from './writer.ts';
 
-export interface EmbeddedLog {
-  topic(name: TopicName): Topic;
+export interface EmbeddedLog extends Log {
   readonly state: StateStore;
   /** Removes records older than the retention time that the protected groups have taken. */
   retain(options?: RetainOptions): Promise<RetainResult>;
@@ -36,7 +36,6 @@ export interface EmbeddedLogOptions {
   readonly logger?: Logger;
 }
 
-const TOPICS: readonly TopicName[] = ['custody.events', 'custody.alerts', 'custody.deadletter'];
 const FORMAT = 'custody-log/1';
 const HOUR_MS = 3_600_000;
 
@@ -123,14 +122,17 @@ async function assemble(
   }
   let closed: Promise<void> | undefined;
 
+  function topic(name: TopicName): Topic {
+    const found = topics.get(name);
+    if (found === undefined) throw new PermanentError('rejected', `cannot open topic ${name}: unknown name`);
+    return found;
+  }
+
   return {
-    topic(name) {
-      const topic = topics.get(name);
-      if (topic === undefined)
-        throw new PermanentError('rejected', `cannot open topic ${name}: unknown name`);
-      return topic;
-    },
+    topic,
     state,
+    claim: embeddedClaims(state, topic),
+    states: () => [state],
     retain(retainOptions = {}) {
       const beforeMs = retainOptions.beforeMs ?? clock.nowMs() - config.retention_hours * HOUR_MS;
       return retainRecords(logs, offsets, writer, beforeMs, retainOptions);
@@ -161,7 +163,7 @@ async function readIdentities(
   const identities = new Map<TopicName, Identity>();
   const changes: Change[] = [];
   if (format === undefined) changes.push({ table: meta, key: formatKey, value: Buffer.from(FORMAT) });
-  for (const name of TOPICS) {
+  for (const name of TOPIC_NAMES) {
     const key = Buffer.from(`topic/${name}`);
     const stored = meta.get(key);
     const identity =

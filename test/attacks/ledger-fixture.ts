@@ -66,7 +66,7 @@ export async function writeLedger(days = 3): Promise<Ledger> {
   const writer = createLedgerWriter({
     topics: { events, alerts, deadletter },
     store,
-    state: log.state,
+    log,
     deployment: DEPLOYMENT,
     config: configSchema.parse({}).ledger,
     logger: createLogger({ level: 'silent' }),
@@ -112,7 +112,7 @@ export async function writeLedger(days = 3): Promise<Ledger> {
         try {
           return await verifyStore({
             raw: through?.(opened.raw) ?? opened.raw,
-            state: attacked.state,
+            states: [attacked.state],
             topics: () => Promise.resolve(TOPICS.map((name) => attacked.topic(name))),
             deployment: DEPLOYMENT,
             ...options,

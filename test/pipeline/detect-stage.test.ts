@@ -32,7 +32,7 @@ function stage(snapshotIntervalMs: number) {
   return createDetectStage({
     events: log.topic('custody.events'),
     alerts: log.topic('custody.alerts'),
-    state: log.state,
+    log,
     createEngine: () => createEngine(config.detect),
     snapshotIntervalMs,
     clock: systemClock,

@@ -39,7 +39,7 @@ test(
     const ledger = createLedgerWriter({
       topics: { events, alerts, deadletter },
       store,
-      state: log.state,
+      log,
       deployment: 'd',
       config: config.ledger,
       logger,

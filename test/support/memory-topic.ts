@@ -1,7 +1,8 @@
+import { embeddedClaims } from '../../streams/embedded/claims.ts';
 import type {
-  Batch,
   ConsumedRecord,
   ConsumeOptions,
+  Log,
   StateStore,
   Topic,
   TopicName,
@@ -58,8 +59,9 @@ export function memoryTopic(
           await changed(options.signal);
           continue;
         }
-        await options.handle({ partition: 0, records: batch as unknown as Batch['records'] });
         next += BigInt(batch.length);
+        const lease = { signal: options.signal, confirm: () => Promise.resolve() };
+        await options.handle({ partition: 0, records: batch, nextOffset: next }, lease);
         committed.set(options.group, next);
         notify();
       }
@@ -97,4 +99,12 @@ export function memoryState(): StateStore & { readonly values: Map<string, Uint8
       return Promise.resolve();
     },
   };
+}
+
+/** The claims of a log that has only this state. */
+export function memoryLog(state: StateStore): Pick<Log, 'claim'> {
+  const claim = embeddedClaims(state, (name) => {
+    throw new Error(`no topic ${name} here`);
+  });
+  return { claim };
 }

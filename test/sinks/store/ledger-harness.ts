@@ -12,7 +12,7 @@ import { type ChdbStore, openChdbStore } from '../../../sinks/store/chdb-store.t
 import { createLedgerWriter } from '../../../sinks/store/ledger-writer.ts';
 import type { Store } from '../../../sinks/store/store.ts';
 import type { StateStore, Topic } from '../../../streams/topic.ts';
-import { memoryTopic } from '../../support/memory-topic.ts';
+import { memoryLog, memoryTopic } from '../../support/memory-topic.ts';
 
 export const START_MS = 1_790_000_000_000;
 export const DAY_MS = 86_400_000;
@@ -107,7 +107,7 @@ export function ledgerOf(parts: WriterParts): Component & { readonly refused: Pr
       deadletter: parts.deadletter ?? memoryTopic('custody.deadletter', START_MS),
     },
     store: parts.store,
-    state: parts.state,
+    log: memoryLog(parts.state),
     deployment: source.deployment,
     config: { ...configSchema.parse({}).ledger, linger_ms: 0, ...parts.config },
     logger: createLogger({ level: 'silent' }),

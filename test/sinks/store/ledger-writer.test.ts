@@ -70,7 +70,7 @@ describe('ledger writer on an embedded log', () => {
       ['custody.events', 'unattributed', 'control', 1],
       ['custody.events', 'unattributed', 'malformed', 1],
     ]);
-    const heads = await readLedgerHeads(opened.state);
+    const heads = await readLedgerHeads([opened.state]);
     expect(heads?.positions.map(({ topic: name, nextOffset }) => [name, nextOffset])).toEqual([
       ['custody.alerts', 1n],
       ['custody.deadletter', 1n],
@@ -210,6 +210,6 @@ describe('ledger writer', () => {
     expect(await harness.rows('SELECT count(), uniqExact(log) FROM custody.entries')).toEqual([
       [20_000, 10_000],
     ]);
-    expect((await readLedgerHeads(state))?.logs.size).toBe(10_000);
+    expect((await readLedgerHeads([state]))?.logs.size).toBe(10_000);
   });
 });
