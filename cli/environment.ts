@@ -32,6 +32,10 @@ export function applyEnvironment(tree: Tree, env: NodeJS.ProcessEnv, schema: z.Z
 
 function leavesOf(schema: z.ZodType, path: readonly string[]): (readonly string[])[] {
   const inner = unwrap(schema);
+  // Which keys a variant has is checked with the whole tree; here every variant's have a variable.
+  if (inner instanceof z.ZodDiscriminatedUnion) {
+    return inner.options.flatMap((option) => leavesOf(option as z.ZodType, path));
+  }
   if (!(inner instanceof z.ZodObject)) return [path];
   return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([key, child]) =>
     leavesOf(child, [...path, key]),

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parse, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
 import { ConfigError } from '../runtime/errors.ts';
-import { configSchema, type Config, type ListenerConfig } from '../schemas/config.ts';
+import { configSchema, type Config, type ListenerConfig, type StoreConfig } from '../schemas/config.ts';
 import { applyEnvironment } from './environment.ts';
 
 type Tree = Record<string, unknown>;
@@ -28,6 +28,7 @@ export function loadConfig(options: {
   checkListener('ingest.grpc', config.ingest.grpc, config.ingest.tokens.length);
   checkListener('sql.listener', config.sql.listener, config.sql.tokens.length);
   checkListener('admin.listener', config.admin.listener, config.admin.tokens.length);
+  checkStore(config.store);
   checkSinkIds(config);
   return config;
 }
@@ -88,6 +89,26 @@ function checkListener(path: string, listener: ListenerConfig, tokenCount: numbe
       `cannot listen on ${listener.host}: ${path}.host is not loopback, so ${path}.tls must name a certificate ` +
         `(or ${path}.dangerously_without_tls: true behind a proxy that terminates TLS)`,
       { path: `${path}.tls` },
+    );
+  }
+}
+
+/** Beyond loopback the ledger's server is reached with a password and over TLS. */
+function checkStore(store: StoreConfig): void {
+  if (store.type === 'embedded') return;
+  const { hostname, protocol } = new URL(store.url);
+  if (LOOPBACK.test(hostname)) return;
+  if (store.password === undefined) {
+    throw new ConfigError(
+      `cannot use store ${hostname}: store.url is not loopback, so store.password must name a file or an env variable`,
+      { path: 'store.password' },
+    );
+  }
+  if (protocol !== 'https:' && !store.dangerously_without_tls) {
+    throw new ConfigError(
+      `cannot use store ${hostname}: store.url is not loopback, so it must begin with https:// ` +
+        '(or store.dangerously_without_tls: true on a network nobody else is on)',
+      { path: 'store.url' },
     );
   }
 }

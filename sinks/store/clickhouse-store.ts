@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
-import type { ClickHouseClient } from '@clickhouse/client';
+import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client';
 import type { LogSource, SealedEntry } from '../../evidence/entry-builder.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
 import { storeError } from './clickhouse-error.ts';
-import { INSERT_SETTINGS, readSettings } from './pinned-settings.ts';
+import { INSERT_SETTINGS, readSettings, withoutSettings } from './pinned-settings.ts';
 import { createRowReader, type ColumnReader } from './row-binary.ts';
 import type { RawQuery, Store, StoredLog } from './store.ts';
 import { placeConditions } from './read-back.ts';
@@ -11,11 +11,26 @@ import { encodeEntries, WRITTEN_COLUMNS } from './tab-separated.ts';
 
 const TABLE = 'custody.entries';
 
+export interface ClickHouseStoreOptions {
+  /** Added to every insert: what a cluster needs beyond `INSERT_SETTINGS`. */
+  readonly insertSettings?: ClickHouseSettings;
+  /** Pinned settings this server has not yet; an unknown one would be refused. */
+  readonly unknownSettings?: ReadonlySet<string>;
+  /** One insert at a time: a block waits for the quorum of the one before it, and is refused instead of queued. */
+  readonly oneInsertAtATime?: boolean;
+}
+
 /** Builds the store on a client: over HTTP to a server, or over `createChdbConnection` to the engine in process. */
-export function createClickHouseStore(client: ClickHouseClient): Store {
+export function createClickHouseStore(client: ClickHouseClient, options: ClickHouseStoreOptions = {}): Store {
+  const insertSettings = Object.fromEntries(
+    Object.entries({ ...INSERT_SETTINGS, ...options.insertSettings }).filter(
+      ([name]) => options.unknownSettings?.has(name) !== true,
+    ),
+  );
+  const oneAtATime = options.oneInsertAtATime === true ? createTurns() : atOnce;
   const raw: RawQuery = async function* (statement) {
     try {
-      const { stream } = await client.exec({ query: statement });
+      const { stream } = await client.exec({ query: withoutSettings(statement, options.unknownSettings) });
       for await (const chunk of stream) yield chunk as Uint8Array;
     } catch (cause) {
       throw storeError('read from the store', cause);
@@ -27,16 +42,18 @@ export function createClickHouseStore(client: ClickHouseClient): Store {
     if (first === undefined || last === undefined) return;
     // The token names the content: the engine drops any later block with a token it has seen, whatever it holds.
     const token = `${first.topic}/${first.partition}:${first.offset}-${last.offset}:${last.leaf}`;
-    await client.insert({
-      table: TABLE,
-      columns: [...WRITTEN_COLUMNS],
-      format: 'TabSeparated',
-      values: Readable.from([encodeEntries(entries)], { objectMode: false }),
-      clickhouse_settings: {
-        ...INSERT_SETTINGS,
-        ...(deduplicate ? { insert_deduplication_token: token } : { insert_deduplicate: 0 }),
-      },
-    });
+    await oneAtATime(() =>
+      client.insert({
+        table: TABLE,
+        columns: [...WRITTEN_COLUMNS],
+        format: 'TabSeparated',
+        values: Readable.from([encodeEntries(entries)], { objectMode: false }),
+        clickhouse_settings: {
+          ...insertSettings,
+          ...(deduplicate ? { insert_deduplication_token: token } : { insert_deduplicate: 0 }),
+        },
+      }),
+    );
   }
 
   async function readBack(entries: readonly SealedEntry[]): Promise<'all' | 'none'> {
@@ -129,4 +146,18 @@ export async function* readRows<Row>(
   const reader = createRowReader(decode);
   for await (const chunk of raw(`${select} ${readSettings()} FORMAT RowBinary`)) yield* reader.push(chunk);
   reader.end();
+}
+
+type Turns = <T>(action: () => Promise<T>) => Promise<T>;
+
+const atOnce: Turns = (action) => action();
+
+/** Each action begins when the one before it has ended, well or not. */
+function createTurns(): Turns {
+  let last: Promise<unknown> = Promise.resolve();
+  return (action) => {
+    const turn = last.then(action, action);
+    last = turn;
+    return turn;
+  };
 }

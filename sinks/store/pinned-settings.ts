@@ -54,3 +54,21 @@ export const READ_SETTINGS: readonly (readonly [string, string])[] = [
 export function readSettings(changes: Readonly<Record<string, string>> = {}): string {
   return `SETTINGS ${READ_SETTINGS.map(([name, value]) => `${name} = ${changes[name] ?? value}`).join(', ')}`;
 }
+
+/** Every setting a statement of the store may carry. */
+export const PINNED_SETTINGS: readonly string[] = [
+  ...new Set([...Object.keys(INSERT_SETTINGS), ...READ_SETTINGS.map(([name]) => name)]),
+];
+
+/** The statement without its assignments to some pinned settings. */
+export function withoutSettings(statement: string, names: ReadonlySet<string> | undefined): string {
+  if (names === undefined || names.size === 0) return statement;
+  const clause = statement.lastIndexOf('SETTINGS ');
+  if (clause === -1) return statement;
+  let kept = statement.slice(clause);
+  for (const [name] of READ_SETTINGS) {
+    // None of the values holds a comma, and `max_threads` comes last on every server.
+    if (names.has(name)) kept = kept.replace(new RegExp(`(?<=[ ])${name} = [^,]*, `), '');
+  }
+  return statement.slice(0, clause) + kept;
+}

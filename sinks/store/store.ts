@@ -8,7 +8,8 @@ export interface Store {
   /**
    * Inserts entries of ONE topic partition and ONE day, in log order, as one block, and resolves when the engine has
    * synced them and every leaf was read back equal. After a lost or failed answer it reads back before it says
-   * anything. Rejects with TransientError (nothing was stored, try again), IntegrityError (the store holds something
+   * anything. Rejects with TransientError (nothing was found stored, or nobody answers: try the same entries again),
+   * IntegrityError (the store holds something
    * else at one of these places) or PermanentError.
    */
   append(entries: readonly SealedEntry[]): Promise<void>;

@@ -1,25 +1,24 @@
-import { readRows } from './clickhouse-store.ts';
-import { ENTRIES_DDL } from './migrations/0001-entries.ts';
+import type { SchemaVariant } from './migrations/migration.ts';
 import { readSettings } from './pinned-settings.ts';
 import { createRowReader } from './row-binary.ts';
+import { readDefinition } from './schema-definition.ts';
 import type { RawQuery } from './store.ts';
 import type { FindingLog } from './verify-report.ts';
 
 const TABLE = 'custody.entries';
-const literal = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
 /** Compares the table's definition, as the engine has it, with ours in the engine's own rendering. */
-export async function checkSchema(raw: RawQuery, findings: FindingLog): Promise<void> {
-  const definitions = readRows(
-    raw,
-    `SELECT create_table_query = formatQuerySingleLine(${literal(ENTRIES_DDL)}) FROM system.tables WHERE database = 'custody' AND name = 'entries'`,
-    (read) => read.uint8(),
-  );
-  let equal: number | undefined;
-  for await (const answer of definitions) equal = answer;
-  if (equal === 1) return;
+export async function checkSchema(
+  raw: RawQuery,
+  variant: SchemaVariant,
+  findings: FindingLog,
+): Promise<void> {
+  const definition = await readDefinition(raw, variant);
+  if (definition.state === 'equal') return;
   const detail =
-    equal === undefined ? 'the table is missing' : 'the definition is not the one this version makes';
+    definition.state === 'missing'
+      ? 'the table is missing'
+      : `the definition is not the one this version makes: ${definition.where.join(', ')}`;
   findings.add({ cause: 'SCHEMA_FINGERPRINT', log: TABLE, seq: null, column: null, detail });
 }
 

@@ -1,5 +1,5 @@
 import { hotColumns, PARSED_BODY } from '../hot-columns.ts';
-import type { Migration } from './migration.ts';
+import { engineOf, onCluster, type Migration, type SchemaVariant } from './migration.ts';
 
 /** The entry preimage (docs/spec/entry.md) in SQL, over the stored columns. */
 const PREIMAGE =
@@ -14,8 +14,17 @@ const literal = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("
 const SMALL_MERGES =
   'vertical_merge_algorithm_min_rows_to_activate = 1, merge_max_block_size = 1024, merge_max_block_size_bytes = 1048576, max_compress_block_size = 262144';
 
-/** The table as every store must have it; verification compares the server's definition with this text. */
-export const ENTRIES_DDL = `CREATE TABLE custody.entries
+/** A window of blocks in one engine; in a cluster also one of time, a week instead of the default hour. */
+const deduplication = ({ cluster }: SchemaVariant) =>
+  cluster === undefined
+    ? 'non_replicated_deduplication_window = 10000'
+    : 'replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800';
+
+/**
+ * The table as every store of the variant must have it; verification compares the server's definition, in which a
+ * cluster is not named, with this text.
+ */
+export const entriesDdl = (variant: SchemaVariant): string => `CREATE TABLE custody.entries
 (
   log LowCardinality(String) COMMENT 'Log id: deployment/tenant/topicId-partition/epoch',
   tenant LowCardinality(String) COMMENT 'Second part of the log id',
@@ -34,12 +43,14 @@ ${hotColumns.map((hot) => `  ${hot.name} ${hot.type} MATERIALIZED ${hot.expressi
   CONSTRAINT leaf_ok CHECK leaf = SHA256(concat(char(0), ${PREIMAGE})),
   CONSTRAINT body_ok CHECK body_sha = SHA256(body)
 )
-ENGINE = MergeTree
+ENGINE = ${engineOf(variant)}
 PARTITION BY day
 ORDER BY (log, seq)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, enable_block_number_column = 0, enable_block_offset_column = 0, index_granularity = 8192, ${SMALL_MERGES}`;
+SETTINGS ${deduplication(variant)}, fsync_after_insert = 1, fsync_part_directory = 1, enable_block_number_column = 0, enable_block_offset_column = 0, index_granularity = 8192, ${SMALL_MERGES}`;
 
-const TOOL_CALLS = `CREATE OR REPLACE VIEW custody.tool_calls AS
+const toolCalls = (
+  variant: SchemaVariant,
+) => `CREATE OR REPLACE VIEW custody.tool_calls${onCluster(variant)} AS
 SELECT
   fromUnixTimestamp64Milli(kts_ms, 'UTC') AS append_time,
   event_time, tenant, event_id, phase, actor_id, actor_type, user_id, runtime_id, client_name, server_name,
@@ -53,7 +64,7 @@ FROM custody.entries
 WHERE kind = 'event' AND event_kind = 'tool_call'
 COMMENT 'One row per observation of a tool call'`;
 
-const ALERTS = `CREATE OR REPLACE VIEW custody.alerts AS
+const alerts = (variant: SchemaVariant) => `CREATE OR REPLACE VIEW custody.alerts${onCluster(variant)} AS
 SELECT
   fromUnixTimestamp64Milli(kts_ms, 'UTC') AS append_time,
   event_time, tenant, alert_id, detector_id, severity, score, title,
@@ -75,5 +86,12 @@ COMMENT 'One row per alert; evidence holds event_id values'`;
 export const entriesMigration: Migration = {
   version: 1,
   name: '0001-entries',
-  statements: [ENTRIES_DDL.replace('CREATE TABLE', 'CREATE TABLE IF NOT EXISTS'), TOOL_CALLS, ALERTS],
+  statements: (variant) => [
+    entriesDdl(variant).replace(
+      'CREATE TABLE custody.entries',
+      () => `CREATE TABLE IF NOT EXISTS custody.entries${onCluster(variant)}`,
+    ),
+    toolCalls(variant),
+    alerts(variant),
+  ],
 };

@@ -1,0 +1,47 @@
+import { readRows } from './clickhouse-store.ts';
+import { entriesDdl } from './migrations/0001-entries.ts';
+import type { SchemaVariant } from './migrations/migration.ts';
+import type { RawQuery } from './store.ts';
+
+const literal = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+
+/** How the definition of `custody.entries` differs from ours; both in the engine's own rendering. */
+export type Definition =
+  | { readonly state: 'equal' }
+  | { readonly state: 'missing' }
+  | {
+      readonly state: 'different';
+      /** Names of columns and constraints, or `engine` for what follows them; text from the store. */
+      readonly where: readonly string[];
+    };
+
+/** Compares the table's definition, as the engine has it, with the one of the variant in force. */
+export async function readDefinition(raw: RawQuery, variant: SchemaVariant): Promise<Definition> {
+  const ours = literal(entriesDdl(variant));
+  const definitions = readRows(
+    raw,
+    `SELECT create_table_query = formatQuerySingleLine(${ours}), formatQuery(create_table_query), formatQuery(${ours}) FROM system.tables WHERE database = 'custody' AND name = 'entries'`,
+    (read) => ({ equal: read.uint8(), theirs: read.string(), ours: read.string() }),
+  );
+  let found: Definition = { state: 'missing' };
+  for await (const { equal, theirs, ours: expected } of definitions) {
+    found = equal === 1 ? { state: 'equal' } : { state: 'different', where: differences(theirs, expected) };
+  }
+  return found;
+}
+
+/** A rendered definition has one line per column and constraint, indented, and the engine's clauses after them. */
+function differences(theirs: string, ours: string): string[] {
+  const [left, right] = [parts(theirs), parts(ours)];
+  const names = new Set([...right.keys(), ...left.keys()]);
+  return [...names].filter((name) => left.get(name) !== right.get(name));
+}
+
+function parts(definition: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const line of definition.split('\n')) {
+    const name = /^\s+(?:CONSTRAINT )?`?(\w+)`? /.exec(line)?.[1] ?? 'engine';
+    found.set(name, `${found.get(name) ?? ''}${line.replace(/,$/, '')}\n`);
+  }
+  return found;
+}
