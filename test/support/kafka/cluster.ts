@@ -1,21 +1,13 @@
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { startBrokerProcess, type BrokerProcess, type BrokerSignal } from './broker-process.ts';
+import { formatStorage, propertiesFile } from './format-storage.ts';
 import { freePorts } from './free-ports.ts';
-import { kafkaJars, type KafkaJars } from './jars.ts';
-import { scramArguments, type KafkaSecurity } from './security.ts';
+import { kafkaJars } from './jars.ts';
+import { scramArguments, type KafkaSecurity, type KafkaTls } from './security.ts';
 import { address, serverProperties, type BrokerPlan, type Endpoint } from './server-properties.ts';
 import { untilReady } from './until-ready.ts';
-
-const run = promisify(execFile);
-const log4j = fileURLToPath(new URL('log4j2.properties', import.meta.url));
-/** Tests start often and run briefly: the first compiler only, and no concurrent collector. */
-const javaOptions = ['-Xmx384m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto'];
-const clusterId = 'MkU3OEVBNTcwNTJENDM2Qg';
 
 export interface KafkaClusterOptions {
   readonly brokers: 1 | 3;
@@ -55,16 +47,9 @@ export async function startKafkaCluster(options: KafkaClusterOptions): Promise<K
   try {
     const plans = await planBrokers(options, folder);
     const start = async (plan: BrokerPlan) => {
+      const command = [...jars.command, 'kafka.Kafka', propertiesFile(plan)];
       const log = join(plan.folder, 'broker.log');
-      const command = [
-        jars.java,
-        ...javaOptions,
-        `-Dlog4j2.configurationFile=${log4j}`,
-        '-cp',
-        jars.classpath,
-      ];
-      const main = ['kafka.Kafka', join(plan.folder, 'server.properties')];
-      processes.set(plan.id, await startBrokerProcess([...command, ...main], folder, log));
+      processes.set(plan.id, await startBrokerProcess(command, folder, log));
     };
     const planOf = (id: number) =>
       known(
@@ -72,7 +57,7 @@ export async function startKafkaCluster(options: KafkaClusterOptions): Promise<K
         id,
       );
     const processOf = (id: number) => known(processes.get(id), id);
-    await Promise.all(plans.map((plan) => formatStorage(jars, plan, plans, options)));
+    await Promise.all(plans.map((plan) => prepare(jars.command, plan, plans, options)));
     await Promise.all(plans.map(start));
     await Promise.all(plans.map((plan) => untilReady(plan, processOf(plan.id), running)));
     return {
@@ -120,22 +105,21 @@ async function planBrokers(options: KafkaClusterOptions, folder: string): Promis
   );
 }
 
-async function formatStorage(
-  jars: KafkaJars,
+async function prepare(
+  java: readonly string[],
   plan: BrokerPlan,
   plans: readonly BrokerPlan[],
   { security = {}, properties = {} }: KafkaClusterOptions,
 ): Promise<void> {
-  await mkdir(plan.folder, { recursive: true });
-  const file = join(plan.folder, 'server.properties');
-  await writeFile(file, serverProperties(plan, plans, security, properties));
-  if (security.tls) {
-    const { keyFile, certFile } = security.tls;
-    const pem = await Promise.all([keyFile, certFile].map((name) => readFile(name, 'utf8')));
-    await writeFile(join(plan.folder, 'keystore.pem'), pem.join('\n'), { mode: 0o600 });
-  }
-  const format = ['kafka.tools.StorageTool', 'format', '--cluster-id', clusterId, '--config', file];
-  await run(jars.java, [...javaOptions, '-cp', jars.classpath, ...format, ...scramArguments(security)]);
+  await mkdir(plan.folder);
+  if (security.tls) await writeKeyStore(join(plan.folder, 'keystore.pem'), security.tls);
+  const text = serverProperties(plan, plans, security, properties);
+  await formatStorage(java, plan, text, scramArguments(security));
+}
+
+async function writeKeyStore(file: string, { keyFile, certFile }: KafkaTls): Promise<void> {
+  const pem = await Promise.all([keyFile, certFile].map((name) => readFile(name, 'utf8')));
+  await writeFile(file, pem.join('\n'), { mode: 0o600 });
 }
 
 function known<T>(value: T | undefined, id: number): T {
