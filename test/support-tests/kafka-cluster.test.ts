@@ -154,7 +154,8 @@ describe('one broker behind a proxy', () => {
 test('three brokers accept records of acks=all while one is dead and when it is back', async () => {
   const cluster = await startKafkaCluster({ brokers: 3 });
   onTestFinished(() => cluster.stop());
-  const kafka = connectTo(cluster.bootstrap);
+  // By default kafkajs gives up after about nine seconds, with metadata half as old: a new leader may take longer.
+  const kafka = connectTo(cluster.bootstrap, { retry: { retries: 60, maxRetryTime: 1000 } });
   await createTopic(kafka, 'survivor', 3);
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
   onTestFinished(() => producer.disconnect());
