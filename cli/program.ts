@@ -3,6 +3,7 @@ import { CustodyError } from '../runtime/errors.ts';
 import { alertsCommand } from './alerts.ts';
 import { configCommand } from './config.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { migrateCommand } from './migrate.ts';
 import { queryCommand } from './query.ts';
 import { replayCommand } from './replay.ts';
 import { startCommand } from './start.ts';
@@ -41,6 +42,7 @@ Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 store invalid, 4 undecid
     alertsCommand,
     replayCommand,
     statusCommand,
+    migrateCommand,
     configCommand,
   ];
   let exitCode: number = exitCodes.ok;

@@ -1,7 +1,14 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import { PermanentError } from '../../runtime/errors.ts';
 import { createClickHouseStore, readRows } from './clickhouse-store.ts';
-import { appliedVersions, migrateStore, newerSchema, SCHEMA_VERSION } from './migrate.ts';
+import {
+  appliedVersions,
+  migrateStore,
+  newerSchema,
+  SCHEMA_VERSION,
+  type MigrationOptions,
+  type MigrationReport,
+} from './migrate.ts';
 import type { SchemaVariant } from './migrations/migration.ts';
 import { PINNED_SETTINGS } from './pinned-settings.ts';
 import { readDefinition } from './schema-definition.ts';
@@ -49,6 +56,26 @@ export async function openServerStore(options: ServerStoreOptions): Promise<Serv
   } catch (cause) {
     await client.close();
     throw serverError(config.url, cause);
+  }
+}
+
+/**
+ * Brings a server's schema up to date, as a user who may (`custody_migrator`).
+ * @throws as `openServerStore`.
+ */
+export async function migrateServer(
+  access: ServerAccess,
+  options: Omit<MigrationOptions, 'variant'> = {},
+): Promise<MigrationReport> {
+  const { config } = access;
+  const client = createServerClient(access);
+  try {
+    await checkVersion(client, config.url);
+    return await migrateStore(client, { ...options, variant: { cluster: config.cluster } });
+  } catch (cause) {
+    throw serverError(config.url, cause);
+  } finally {
+    await client.close();
   }
 }
 

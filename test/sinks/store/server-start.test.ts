@@ -9,12 +9,12 @@ import { verifies } from '../../requirements.ts';
 import { createAuthority } from '../../support/certificates.ts';
 import type { Fault } from '../../support/clickhouse/control.ts';
 import { serverConfig } from '../../support/clickhouse/server-config.ts';
-import { startClickHouse, type TestClickHouse } from '../../support/clickhouse/start-clickhouse.ts';
+import { startFront, type Front } from '../../support/clickhouse/start-front.ts';
 
 const USER = { user: 'custody_writer', password: 'right' };
-let server: TestClickHouse;
+let server: Front;
 beforeAll(async () => {
-  server = await startClickHouse(USER);
+  server = await startFront(USER);
 });
 afterAll(() => server.stop());
 
@@ -63,8 +63,8 @@ describe('what stands in the way of a server is said in one sentence', () => {
   });
 
   test('a server that takes the connection and says nothing', async () => {
-    const silent = await startClickHouse();
-    silent.pause();
+    const silent = await startFront();
+    await silent.pause();
     const error = await refusal({ config: serverConfig(silent.url, { request_timeout_ms: 1000 }) });
     expect(error).toMatchObject({ name: 'TransientError', code: 'unavailable' });
     await silent.stop();
@@ -179,9 +179,9 @@ describe('what only the engine refuses', () => {
 describe('TLS', () => {
   const authority = createAuthority();
   const { certFile, keyFile } = authority.issue('clickhouse', ['IP:127.0.0.1']);
-  let secure: TestClickHouse;
+  let secure: Front;
   beforeAll(async () => {
-    secure = await startClickHouse({ certFile, keyFile });
+    secure = await startFront({ certFile, keyFile });
   });
   afterAll(async () => {
     await secure.stop();

@@ -1,92 +1,104 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { CONTROL_PATH, type Fault, type ServerOptions } from './control.ts';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { startFront, type FrontOptions } from './start-front.ts';
 
-export interface StartOptions extends Partial<Omit<ServerOptions, 'directory'>> {
-  /** Kept after `stop`; default: a temporary one that is removed. */
-  readonly directory?: string;
-}
-
-/** A ClickHouse that a test may hurt. */
+/** A ClickHouse for a test, which may hurt it where it was started here. */
 export interface TestClickHouse {
   readonly url: string;
+  readonly username: string;
+  readonly password: string;
+  /** Which ClickHouse this is, for the output of the tests. */
   readonly description: string;
-  /** SIGKILL; whatever it had not synced is gone. */
+  /** A server, with users, grants and its own HTTP interface; false for the front over chDB. */
+  readonly real: boolean;
+  /** Ends it at once; whatever it had not synced is gone. */
   kill(): Promise<void>;
-  /** Kills it if it lives and starts it again on the same port and directory. */
+  /** Kills it if it lives and starts it again at the same address with the same data. */
   restart(): Promise<void>;
-  /** SIGSTOP: it takes connections and says nothing. */
-  pause(): void;
-  resume(): void;
-  /** Every statement waits this long before it runs. */
-  delay(ms: number): Promise<void>;
-  /** Replaces the planned faults. */
-  plan(...faults: readonly Fault[]): Promise<void>;
+  /** It takes connections and says nothing. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
-const script = fileURLToPath(new URL('./chdb-http-server.ts', import.meta.url));
+/** The oldest version supported and a newer one; CI may name another. */
+const IMAGE = `clickhouse/clickhouse-server:${process.env['CUSTODY_TEST_CLICKHOUSE_TAG'] ?? '24.8'}`;
+const HTTP_PORT = 8123;
+const DOCKER_ANSWER_MS = 2000;
+const docker = promisify(execFile);
 
-/** Starts ClickHouse's HTTP interface over chDB in a process of its own; every fault can be made to happen. */
-export async function startClickHouse(options: StartOptions = {}): Promise<TestClickHouse> {
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'custody-clickhouse-')));
-  let port = options.port ?? 0;
-  let child: ChildProcess | undefined;
-  let version = '';
+/**
+ * A ClickHouse: the one CUSTODY_TEST_CLICKHOUSE names (its database `custody` is dropped!), else a container, else the
+ * front over chDB.
+ */
+export async function startClickHouse(options: FrontOptions = {}): Promise<TestClickHouse> {
+  return namedServer() ?? ((await dockerAnswers()) ? await startContainer() : await startFront(options));
+}
 
-  async function start(): Promise<void> {
-    const serverOptions: ServerOptions = { ...options, directory, port };
-    const started = spawn(process.execPath, ['--import', 'tsx', script, JSON.stringify(serverOptions)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, UV_THREADPOOL_SIZE: '12' },
-    });
-    child = started;
-    const lines = createInterface({ input: started.stdout });
-    const line = await Promise.race([
-      once(lines, 'line').then(([text]) => text as string),
-      once(started, 'exit').then(([code]) => {
-        throw new Error(`the ClickHouse front ended with ${String(code)} before it listened`);
-      }),
-    ]);
-    ({ port, version } = JSON.parse(line) as { port: number; version: string });
-  }
-  async function kill(): Promise<void> {
-    const running = child;
-    child = undefined;
-    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
-    const gone = once(running, 'exit');
-    running.kill('SIGKILL');
-    await gone;
-  }
-  async function control(order: object): Promise<void> {
-    const response = await fetch(`http://127.0.0.1:${port}${CONTROL_PATH}`, {
-      method: 'POST',
-      body: JSON.stringify(order),
-    });
-    if (!response.ok) throw new Error(`the ClickHouse front refused an order: ${response.status}`);
-  }
+/** A real server, or why there is none. */
+export async function realClickHouse(): Promise<TestClickHouse | undefined> {
+  return namedServer() ?? ((await dockerAnswers()) ? await startContainer() : undefined);
+}
 
-  await start();
+/** True when `realClickHouse` would give one; starts nothing. */
+export async function hasRealClickHouse(): Promise<boolean> {
+  return namedServer() !== undefined || (await dockerAnswers());
+}
+
+/** Replicas of one shard for tests of replication: URLs, `|` between them; the macros must be set. */
+export function clusterUrls(): readonly string[] {
+  return process.env['CUSTODY_TEST_CLICKHOUSE_CLUSTER']?.split('|').filter(Boolean) ?? [];
+}
+
+function namedServer(): TestClickHouse | undefined {
+  const named = process.env['CUSTODY_TEST_CLICKHOUSE'];
+  if (named === undefined || named === '') return undefined;
+  const url = new URL(named);
+  const refuse = () => Promise.reject(new Error('the server of CUSTODY_TEST_CLICKHOUSE is not to be hurt'));
   return {
-    url: `${options.certFile === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
-    description: `HTTP front over chDB ${version}`,
-    kill,
-    async restart() {
-      await kill();
-      await start();
-    },
-    pause: () => void child?.kill('SIGSTOP'),
-    resume: () => void child?.kill('SIGCONT'),
-    delay: (delayMs) => control({ delayMs }),
-    plan: (...faults) => control({ faults }),
-    async stop() {
-      await kill();
-      if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
-    },
+    url: url.origin,
+    username: decodeURIComponent(url.username) || 'default',
+    password: decodeURIComponent(url.password),
+    description: `CUSTODY_TEST_CLICKHOUSE at ${url.origin}`,
+    real: true,
+    kill: refuse,
+    restart: refuse,
+    pause: refuse,
+    resume: refuse,
+    stop: () => Promise.resolve(),
+  };
+}
+
+const dockerAnswers = (): Promise<boolean> =>
+  docker('docker', ['version'], { timeout: DOCKER_ANSWER_MS }).then(
+    () => true,
+    () => false,
+  );
+
+async function startContainer(): Promise<TestClickHouse> {
+  // Loaded only when used: the import alone takes longer than a look at Docker.
+  const { GenericContainer, Wait } = await import('testcontainers');
+  const [username, password] = ['custody_test', 'custody_test'];
+  const container = await new GenericContainer(IMAGE)
+    .withEnvironment({
+      CLICKHOUSE_USER: username,
+      CLICKHOUSE_PASSWORD: password,
+      CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT: '1',
+    })
+    .withExposedPorts(HTTP_PORT)
+    .withWaitStrategy(Wait.forHttp('/ping', HTTP_PORT))
+    .start();
+  const run = (...args: string[]) => docker('docker', [...args, container.getId()]).then(() => undefined);
+  return {
+    url: `http://${container.getHost()}:${container.getMappedPort(HTTP_PORT)}`,
+    username,
+    password,
+    description: `Docker container of ${IMAGE}`,
+    real: true,
+    kill: () => run('kill'),
+    restart: () => run('restart', '--time', '0'),
+    pause: () => run('pause'),
+    resume: () => run('unpause'),
+    stop: () => container.stop().then(() => undefined),
   };
 }
