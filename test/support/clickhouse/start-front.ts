@@ -19,6 +19,8 @@ export interface Front extends TestClickHouse {
   delay(ms: number): Promise<void>;
   /** Replaces the planned faults. */
   plan(...faults: readonly Fault[]): Promise<void>;
+  /** Resolves when the process that runs now has ended. */
+  died(): Promise<void>;
 }
 
 const script = fileURLToPath(new URL('./chdb-http-server.ts', import.meta.url));
@@ -84,6 +86,9 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     },
     delay: (delayMs) => control({ delayMs }),
     plan: (...faults) => control({ faults }),
+    async died() {
+      if (child !== undefined) await once(child, 'exit');
+    },
     async stop() {
       await kill();
       if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
