@@ -38,6 +38,10 @@ export function createMetrics() {
       'topic',
       'group',
     ]),
+    rebalances: counter('custody_topic_rebalances_total', 'Times the partitions of a group were given out', [
+      'topic',
+      'group',
+    ]),
     detected: counter('custody_detect_events_total', 'Events the detectors have seen', []),
     alerts: counter('custody_detect_alerts_total', 'Alerts raised', ['detector', 'severity']),
     detectState: gauge('custody_detect_state_entries', 'Keys held in detector state', ['kind']),

@@ -12,6 +12,14 @@ const port = z.int().min(0).max(65535).describe('0 = any free port');
 const host = z.string().min(1);
 const file = z.string().min(1);
 
+const secret = z.strictObject({
+  file: file.optional(),
+  env: z
+    .string()
+    .regex(/^[A-Z][A-Z0-9_]*$/)
+    .optional(),
+});
+
 const tls = z.strictObject({ cert_file: file, key_file: file, client_ca_file: file.optional() });
 
 /** One listening socket. Beyond loopback it needs TLS, and the listener needs a token (promise P8). */
@@ -71,26 +79,80 @@ const ingest = z.strictObject({
     .describe('beyond it: 429, per token or address'),
 });
 
-const log = z.strictObject({
-  partitions: z.int().min(1).max(64).default(1),
-  retention_hours: z
-    .int()
-    .min(1)
-    .max(24 * 365)
-    .default(24 * 7)
-    .describe('records the ledger has not taken are kept longer'),
-  unwritten_max_bytes: z
-    .int()
-    .min(MiB)
-    .max(1024 * MiB)
-    .default(64 * MiB)
-    .describe('beyond it append says overloaded'),
-  map_max_bytes: z
-    .int()
-    .min(64 * MiB)
-    .default(1024 * 1024 * MiB)
-    .describe('address space, not memory'),
-});
+const retentionHours = z
+  .int()
+  .min(1)
+  .max(24 * 365)
+  .default(24 * 7);
+const unwrittenMaxBytes = z
+  .int()
+  .min(MiB)
+  .max(1024 * MiB)
+  .default(64 * MiB)
+  .describe('beyond it append says overloaded');
+
+const embeddedLog = z
+  .strictObject({
+    type: z.literal('embedded').default('embedded'),
+    partitions: z.int().min(1).max(64).default(1),
+    retention_hours: retentionHours.describe('records the ledger has not taken are kept longer'),
+    unwritten_max_bytes: unwrittenMaxBytes,
+    map_max_bytes: z
+      .int()
+      .min(64 * MiB)
+      .default(1024 * 1024 * MiB)
+      .describe('address space, not memory'),
+  })
+  .describe('LMDB in the data directory');
+
+const kafkaLog = z
+  .strictObject({
+    type: z.literal('kafka'),
+    brokers: z
+      .array(z.string().regex(/^[^:/\s]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'expected host:port'))
+      .min(1)
+      .describe('any of the cluster'),
+    namespace: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)
+      .default('custody')
+      .describe('what the names of topics, groups and transactional ids begin with'),
+    partitions: z.int().min(1).max(1024).default(6).describe('of every topic; fixed once it is made'),
+    replication_factor: z.int().min(1).max(9).default(3).describe('min.insync.replicas is one less'),
+    retention_hours: retentionHours.describe('the ledger must not fall further behind than this'),
+    create_topics: z.boolean().default(true).describe('make missing topics at start'),
+    compression: z.enum(['none', 'gzip']).default('none'),
+    unwritten_max_bytes: unwrittenMaxBytes,
+    session_timeout_ms: z
+      .int()
+      .min(6_000)
+      .max(300_000)
+      .default(30_000)
+      .describe('a worker that is silent for so long loses its partitions'),
+    request_timeout_ms: z.int().min(1_000).max(120_000).default(15_000),
+    tls: z
+      .strictObject({
+        ca_file: file.optional().describe('authorities to trust instead of the public ones'),
+        cert_file: file.optional().describe('client certificate, with key_file'),
+        key_file: file.optional(),
+        server_name: z.string().optional(),
+      })
+      .optional(),
+    sasl: z
+      .strictObject({
+        mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
+        username: z.string().min(1),
+        password: secret,
+      })
+      .optional(),
+    dangerously_without_tls: z
+      .boolean()
+      .default(false)
+      .describe('beyond loopback without TLS: only on a network nobody else is on'),
+  })
+  .describe('Apache Kafka');
+
+const log = z.discriminatedUnion('type', [embeddedLog, kafkaLog]);
 
 const detect = z.strictObject({
   session_idle_ms: z
@@ -186,13 +248,6 @@ const retry = z.strictObject({
   cap_ms: z.int().min(1).max(3_600_000).default(60_000),
 });
 const sinkId = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/);
-const secret = z.strictObject({
-  file: file.optional(),
-  env: z
-    .string()
-    .regex(/^[A-Z][A-Z0-9_]*$/)
-    .optional(),
-});
 
 const sink = z.discriminatedUnion('type', [
   z.strictObject({
@@ -286,6 +341,11 @@ export const configSchema = z.strictObject({
     .regex(TENANT_PATTERN)
     .optional()
     .describe('part of every log id; default: made once and kept in the data directory'),
+  digest_key: secret
+    .optional()
+    .describe(
+      '32 bytes in hex, the same on every collector of a fleet; default: made once in the data directory',
+    ),
   log_level: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info'),
   ingest: ingest.prefault({}),
   log: log.prefault({}),
@@ -305,7 +365,8 @@ export const configSchema = z.strictObject({
 
 export type Config = z.infer<typeof configSchema>;
 export type IngestConfig = Config['ingest'];
-export type LogConfig = Config['log'];
+export type LogConfig = Extract<Config['log'], { type: 'embedded' }>;
+export type KafkaLogConfig = Extract<Config['log'], { type: 'kafka' }>;
 export type DetectConfig = Config['detect'];
 export type LedgerConfig = Config['ledger'];
 export type StoreConfig = Config['store'];

@@ -7,7 +7,7 @@ import type { ConsumeOptions, RecordPlace, Topic, TopicName } from '../topic.ts'
 import { type CommittedOffsets, refuseBadGroup } from './committed-offsets.ts';
 import { consumePartitions, type Position } from './consume.ts';
 import { type PartitionLog, unwrittenBytes } from './partition-log.ts';
-import { partitionForKey } from './partition-for-key.ts';
+import { partitionForKey } from '../partition-for-key.ts';
 import { type EncodedRecord, encodeRecords } from './record-codec.ts';
 import type { Writer } from './writer.ts';
 

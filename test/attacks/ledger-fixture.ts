@@ -13,6 +13,7 @@ import type { VerifyReport } from '../../sinks/store/verify-report.ts';
 import { verifyStore, type VerifyOptions } from '../../sinks/store/verify-store.ts';
 import { type EmbeddedLog, openEmbeddedLog } from '../../streams/embedded/open-log.ts';
 import { sampleEvent } from '../support/sample-event.ts';
+import { embeddedLogConfig } from '../support/embedded-log-config.ts';
 
 export const TOPICS = ['custody.events', 'custody.alerts', 'custody.deadletter'] as const;
 export const DEPLOYMENT = 'attacks';
@@ -31,7 +32,7 @@ async function drained(log: EmbeddedLog): Promise<void> {
 function openLogAt(directory: string, nowMs: () => number): Promise<EmbeddedLog> {
   return openEmbeddedLog({
     directory,
-    config: configSchema.parse({ log: { partitions: 1 } }).log,
+    config: embeddedLogConfig(),
     clock: { nowMs },
   });
 }

@@ -14,6 +14,7 @@ import { configSchema } from '../../schemas/config.ts';
 import { openEmbeddedLog, type EmbeddedLog } from '../../streams/embedded/open-log.ts';
 import { until } from '../support/pipeline-process.ts';
 import { verifies } from '../requirements.ts';
+import { embeddedLogConfig } from '../support/embedded-log-config.ts';
 
 const config = configSchema.parse({});
 let directory: string;
@@ -21,7 +22,7 @@ let log: EmbeddedLog;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'custody-detect-'));
-  log = await openEmbeddedLog({ directory, config: config.log, clock: systemClock });
+  log = await openEmbeddedLog({ directory, config: embeddedLogConfig(), clock: systemClock });
 });
 afterEach(async () => {
   await log.close();

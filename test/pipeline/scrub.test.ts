@@ -15,6 +15,7 @@ import { createLedgerWriter } from '../../sinks/store/ledger-writer.ts';
 import { openEmbeddedLog } from '../../streams/embedded/open-log.ts';
 import { until } from '../support/pipeline-process.ts';
 import { verifies } from '../requirements.ts';
+import { embeddedLogConfig } from '../support/embedded-log-config.ts';
 
 test(
   'the scheduled verification is silent on an untouched store and raises an alarm on a changed one',
@@ -27,7 +28,7 @@ test(
     const metrics = createMetrics();
     const log = await openEmbeddedLog({
       directory: join(dataDir, 'log'),
-      config: config.log,
+      config: embeddedLogConfig(),
       clock: systemClock,
     });
     const store = await openChdbStore({ path: join(dataDir, 'store') });

@@ -14,6 +14,7 @@ import { daemonMissing, startSyslogDaemon } from '../support/syslog-daemons.ts';
 import { sampleAlert } from './siem/sample-alert.ts';
 import { startReceiver, status } from './siem/webhook/receiver.ts';
 import { verifies } from '../requirements.ts';
+import { embeddedLogConfig } from '../support/embedded-log-config.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -29,7 +30,7 @@ async function setUp(configs: readonly object[]) {
   });
   const log = await openEmbeddedLog({
     directory: join(dataDir, 'log'),
-    config: config.log,
+    config: embeddedLogConfig(),
     clock: systemClock,
   });
   cleanups.push(() => log.close());

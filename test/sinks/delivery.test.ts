@@ -8,13 +8,13 @@ import { PermanentError, TransientError } from '../../runtime/errors.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { createMetrics, type Metrics } from '../../runtime/metrics.ts';
 import type { Alert } from '../../schemas/alert.ts';
-import { configSchema } from '../../schemas/config.ts';
 import { malformedSchema, type Malformed } from '../../schemas/malformed.ts';
 import { createDelivery, type DeliveryOptions } from '../../sinks/delivery.ts';
 import { SinkPausedError, type Sink } from '../../sinks/sink.ts';
 import { openEmbeddedLog, type EmbeddedLog } from '../../streams/embedded/open-log.ts';
 import { sampleAlert, uuid } from './siem/sample-alert.ts';
 import { verifies } from '../requirements.ts';
+import { embeddedLogConfig } from '../support/embedded-log-config.ts';
 
 let folder: string;
 let log: EmbeddedLog;
@@ -24,7 +24,7 @@ const logger = createLogger({ level: 'silent' });
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'custody-delivery-'));
   metrics = createMetrics();
-  log = await openEmbeddedLog({ directory: folder, config: configSchema.parse({}).log, clock: systemClock });
+  log = await openEmbeddedLog({ directory: folder, config: embeddedLogConfig(), clock: systemClock });
 });
 afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();

@@ -8,6 +8,7 @@ const MiB = 1024 * 1024;
 
 export function logConfig(changes: Partial<LogConfig> = {}): LogConfig {
   return {
+    type: 'embedded',
     partitions: 1,
     retention_hours: 1,
     unwritten_max_bytes: 64 * MiB,

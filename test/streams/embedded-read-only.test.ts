@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { configSchema } from '../../schemas/config.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { openEmbeddedLog, readEmbeddedLog } from '../../streams/embedded/open-log.ts';
+import { embeddedLogConfig } from '../support/embedded-log-config.ts';
 
-const config = configSchema.parse({}).log;
+const config = embeddedLogConfig();
 const reader = `
   import { readEmbeddedLog } from ${JSON.stringify(new URL('../../streams/embedded/open-log.ts', import.meta.url).href)};
   const log = await readEmbeddedLog({ directory: process.argv[1], config: ${JSON.stringify(config)}, clock: { nowMs: () => 0 } });

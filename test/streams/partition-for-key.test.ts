@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { murmur2, partitionForKey } from '../../streams/embedded/partition-for-key.ts';
+import { murmur2, partitionForKey } from '../../streams/partition-for-key.ts';
 
 describe('the partition of a key', () => {
   it.each([

@@ -10,6 +10,7 @@ import { configSchema, type IngestConfig } from '../../schemas/config.ts';
 import { openEmbeddedLog } from '../../streams/embedded/open-log.ts';
 import type { Topic } from '../../streams/topic.ts';
 import type { Parsed } from './parsed.ts';
+import { embeddedLogConfig } from './embedded-log-config.ts';
 
 export interface TestIngest {
   readonly deps: IngestDeps;
@@ -25,7 +26,7 @@ export async function testIngest(
 ): Promise<TestIngest> {
   const directory = await mkdtemp(join(tmpdir(), 'custody-ingest-'));
   const clock = options.clock ?? systemClock;
-  const log = await openEmbeddedLog({ directory, config: configSchema.parse({}).log, clock });
+  const log = await openEmbeddedLog({ directory, config: embeddedLogConfig(), clock });
   const ingest: IngestConfig = configSchema.parse({
     ingest: { http: { port: 0 }, grpc: { port: 0 }, ...config },
   }).ingest;

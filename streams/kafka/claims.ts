@@ -1,0 +1,137 @@
+import type { Kafka, Message, Producer, TopicMessages } from 'kafkajs';
+import { MovedError } from '../../runtime/errors.ts';
+import { partitionForKey } from '../partition-for-key.ts';
+import type { Claim, PartitionOf, StateStore } from '../topic.ts';
+import { kafkaError } from './kafka-error.ts';
+import type { Names } from './names.ts';
+import type { KafkaReader } from './reader.ts';
+import { readState } from './state.ts';
+
+/** Long enough for one write, short enough that the transaction of a dead owner does not hold up readers. */
+const TRANSACTION_TIMEOUT_MS = 30_000;
+const REQUEST_BYTES = 4 * 1024 * 1024;
+
+export interface ClaimParts {
+  readonly newKafka: () => Kafka;
+  readonly names: Names;
+  readonly partitions: number;
+  readonly reader: KafkaReader;
+}
+
+/**
+ * A transactional producer per claim: Kafka raises the epoch of its id when it is made, rolls back what an earlier
+ * producer of that id had open, and refuses everything that one sends later, however long it slept (KIP-98). A claim
+ * that failed once is over; its owner claims again when it has the partition again.
+ */
+export async function openClaim(parts: ClaimParts, of: PartitionOf): Promise<Claim> {
+  const { names, reader } = parts;
+  const place = `${of.area} ${of.topic}/${of.partition}`;
+  const stateTopic = names.state(of.area);
+  const producer = parts.newKafka().producer({
+    transactionalId: names.transactionalId(of),
+    idempotent: true,
+    maxInFlightRequests: 1,
+    transactionTimeout: TRANSACTION_TIMEOUT_MS,
+    allowAutoTopicCreation: false,
+    createPartitioner:
+      () =>
+      ({ message }) =>
+        message.partition ?? 0,
+  });
+  try {
+    await producer.connect();
+  } catch (cause) {
+    await producer.disconnect().catch(() => undefined);
+    throw kafkaError(`claim ${place}`, cause);
+  }
+  let lost: unknown;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  /** One transaction at a time; the first failure ends the claim. */
+  function commit(topic: string, messages: readonly Message[]): Promise<void> {
+    const mine = turn.then(async () => {
+      if (lost !== undefined) throw moved(lost);
+      try {
+        await inTransaction(producer, topic, messages);
+      } catch (cause) {
+        lost = cause;
+        throw moved(cause);
+      }
+    });
+    turn = mine.catch(() => undefined);
+    return mine;
+  }
+  const moved = (cause: unknown) => new MovedError(`cannot write for ${place}: the claim is lost`, { cause });
+  const message = (name: string, value: Uint8Array | undefined): Message => ({
+    key: name,
+    value: value === undefined ? null : Buffer.from(value),
+    partition: of.partition,
+  });
+
+  const state: StateStore = {
+    ...readState(reader, stateTopic, of.partition),
+    async write(changes) {
+      if (changes.length > 0)
+        await commit(
+          stateTopic,
+          changes.map(({ name, value }) => message(name, value)),
+        );
+    },
+  };
+  return {
+    state,
+    async append(topic, records) {
+      if (records.length === 0) return;
+      const messages = records.map(({ key, value }) => {
+        const keyBytes = Buffer.from(key);
+        return {
+          key: keyBytes,
+          value: Buffer.from(value),
+          partition: partitionForKey(keyBytes, parts.partitions),
+        };
+      });
+      await commit(names.topic(topic), messages);
+    },
+    async isHeld() {
+      try {
+        await commit(stateTopic, [message(`claim/${of.topic}/${of.partition}`, new Uint8Array(0))]);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    async release() {
+      lost ??= new Error('released');
+      await turn;
+      await producer.disconnect().catch(() => undefined);
+    },
+  };
+}
+
+async function inTransaction(producer: Producer, topic: string, messages: readonly Message[]): Promise<void> {
+  const transaction = await producer.transaction();
+  try {
+    for (const part of requestsOf(topic, messages))
+      await transaction.sendBatch({ acks: -1, topicMessages: [part] });
+    await transaction.commit();
+  } catch (error) {
+    await transaction.abort().catch(() => undefined);
+    throw error;
+  }
+}
+
+function* requestsOf(topic: string, messages: readonly Message[]): Generator<TopicMessages> {
+  let part: Message[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    const size = message.value?.length ?? 0;
+    if (part.length > 0 && bytes + size > REQUEST_BYTES) {
+      yield { topic, messages: part };
+      part = [];
+      bytes = 0;
+    }
+    part.push(message);
+    bytes += size;
+  }
+  if (part.length > 0) yield { topic, messages: part };
+}

@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { Kafka, logLevel, type KafkaConfig, type LogEntry } from 'kafkajs';
+import { ConfigError } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { KafkaLogConfig } from '../../schemas/config.ts';
+
+export interface KafkaCredentials {
+  /** Of `log.sasl`, when it is configured. */
+  readonly password: string | undefined;
+}
+
+/** How often kafkajs itself repeats a request: about 20 s in all, then the caller hears of it. */
+const RETRY = { retries: 8, initialRetryTime: 100, maxRetryTime: 5_000 };
+
+/** A client; each caller makes its own, because kafkajs shares offsets between the consumers of one. */
+export function createKafka(
+  config: KafkaLogConfig,
+  credentials: KafkaCredentials,
+  logger: Logger | undefined,
+  changes: Partial<KafkaConfig> = {},
+): Kafka {
+  return new Kafka({
+    clientId: 'custody',
+    brokers: [...config.brokers],
+    connectionTimeout: 5_000,
+    authenticationTimeout: 10_000,
+    requestTimeout: config.request_timeout_ms,
+    retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) },
+    logLevel: logLevel.INFO,
+    logCreator: () => (entry) => log(logger, entry),
+    ...tlsOf(config),
+    ...saslOf(config, credentials),
+    ...changes,
+  });
+}
+
+/** Whatever kafkajs calls an error is retried by it or reaches us as one; its words are for debugging. */
+function log(logger: Logger | undefined, { log: { message, ...rest } }: LogEntry): void {
+  const { groupId, memberId, broker, error } = rest as Record<string, unknown>;
+  logger?.debug({
+    kafka: message,
+    groupId,
+    memberId,
+    broker,
+    error: typeof error === 'string' ? error : undefined,
+  });
+}
+
+function tlsOf({ tls }: KafkaLogConfig): Pick<KafkaConfig, 'ssl'> {
+  if (tls === undefined) return {};
+  const { ca_file, cert_file, key_file, server_name } = tls;
+  return {
+    ssl: {
+      ...(ca_file !== undefined && { ca: [readFile(ca_file, 'ca_file')] }),
+      ...(cert_file !== undefined && { cert: readFile(cert_file, 'cert_file') }),
+      ...(key_file !== undefined && { key: readFile(key_file, 'key_file') }),
+      ...(server_name !== undefined && { servername: server_name }),
+    },
+  };
+}
+
+function saslOf({ sasl }: KafkaLogConfig, { password = '' }: KafkaCredentials): Pick<KafkaConfig, 'sasl'> {
+  if (sasl === undefined) return {};
+  const { username } = sasl;
+  switch (sasl.mechanism) {
+    case 'plain':
+      return { sasl: { mechanism: 'plain', username, password } };
+    case 'scram-sha-256':
+      return { sasl: { mechanism: 'scram-sha-256', username, password } };
+    case 'scram-sha-512':
+      return { sasl: { mechanism: 'scram-sha-512', username, password } };
+  }
+}
+
+function readFile(path: string, key: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(`cannot read ${path}: it is missing or unreadable`, {
+      path: `log.tls.${key}`,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,131 @@
+import type { Admin, Kafka } from 'kafkajs';
+import { TransientError } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import type { KafkaLogConfig } from '../../schemas/config.ts';
+import type { Topic, TopicName } from '../topic.ts';
+import { createAppender } from './appender.ts';
+import { consumeTopic } from './consume.ts';
+import { kafkaError } from './kafka-error.ts';
+import type { Names } from './names.ts';
+import type { KafkaReader } from './reader.ts';
+
+export interface KafkaTopicParts {
+  readonly name: TopicName;
+  readonly topicId: string;
+  readonly config: KafkaLogConfig;
+  readonly names: Names;
+  readonly newKafka: () => Kafka;
+  readonly reader: KafkaReader;
+  readonly admin: Admin;
+  readonly metrics: Metrics | undefined;
+  readonly logger: Logger | undefined;
+  readonly closing: AbortSignal;
+}
+
+export function kafkaTopic(parts: KafkaTopicParts): Topic & { close(): Promise<void> } {
+  const { name, config, names, reader, metrics, logger, closing } = parts;
+  const topic = names.topic(name);
+  const appender = createAppender({
+    kafka: parts.newKafka(),
+    topic,
+    partitions: config.partitions,
+    compression: config.compression,
+    unwrittenMaxBytes: config.unwritten_max_bytes,
+  });
+  const running = new Set<Promise<void>>();
+
+  async function bounds(partition: number) {
+    const [start, end] = await Promise.all([
+      reader.offset(topic, partition, 'start'),
+      reader.offset(topic, partition, 'stable'),
+    ]);
+    return { start, end };
+  }
+
+  async function committed(group: string, partition: number): Promise<bigint | undefined> {
+    try {
+      const groupId = names.group(group, name);
+      const [found] = await parts.admin.fetchOffsets({ groupId, topics: [topic], resolveOffsets: false });
+      const offset = found?.partitions.find((of) => of.partition === partition)?.offset ?? '-1';
+      return offset === '-1' ? undefined : BigInt(offset);
+    } catch (cause) {
+      throw kafkaError(`read the offsets of group ${group}`, cause);
+    }
+  }
+
+  return {
+    name,
+    topicId: parts.topicId,
+    partitions: config.partitions,
+    async append(records) {
+      const places = await appender.append(records);
+      metrics?.appended.inc({ topic: name }, records.length);
+      return places;
+    },
+    async consume(options) {
+      if (closing.aborted)
+        throw new TransientError('unavailable', `cannot consume ${name}: the log is closed`);
+      const { group } = options;
+      const lags = new Map<number, number>();
+      const run = consumeTopic(
+        {
+          kafka: parts.newKafka(),
+          topic,
+          groupId: names.group(group, name),
+          partitions: config.partitions,
+          sessionTimeoutMs: config.session_timeout_ms,
+          bounds,
+          committed: (partition) => committed(group, partition),
+          onLag(partition, records) {
+            lags.set(partition, records);
+            metrics?.lag.set(
+              { topic: name, group },
+              [...lags.values()].reduce((sum, lag) => sum + lag, 0),
+            );
+          },
+          onMissed(partition, count) {
+            metrics?.dropped.inc({ stage: group, reason: 'retention' }, Number(count));
+            logger?.warn(
+              { topic: name, group, partition, count: String(count) },
+              'retention removed unread records',
+            );
+          },
+          onRebalance: () => {
+            lags.clear();
+            metrics?.rebalances.inc({ topic: name, group });
+          },
+          logger,
+        },
+        { ...options, signal: AbortSignal.any([options.signal, closing]) },
+      );
+      running.add(run);
+      try {
+        await run;
+      } finally {
+        running.delete(run);
+      }
+    },
+    async *read(partition, from, to) {
+      const { start, end } = await bounds(partition);
+      const until = to !== undefined && to < end ? to : end;
+      for await (const records of reader.read(topic, partition, from < start ? start : from, until)) {
+        for (const { offset, timestampMs, key, value } of records) {
+          yield {
+            partition,
+            offset,
+            appendTimeMs: timestampMs,
+            key: key?.toString('utf8') ?? '',
+            value: value ?? new Uint8Array(0),
+          };
+        }
+      }
+    },
+    bounds,
+    committed,
+    async close() {
+      await Promise.allSettled(running);
+      await appender.close();
+    },
+  };
+}

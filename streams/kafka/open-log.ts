@@ -1,0 +1,90 @@
+import type { Kafka } from 'kafkajs';
+import { ConfigError, PermanentError } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Metrics } from '../../runtime/metrics.ts';
+import type { KafkaLogConfig } from '../../schemas/config.ts';
+import { type Log, TOPIC_NAMES } from '../topic.ts';
+import { openClaim } from './claims.ts';
+import { createKafka, type KafkaCredentials } from './client.ts';
+import { kafkaStartError } from './kafka-error.ts';
+import { kafkaTopic } from './kafka-topic.ts';
+import { namesIn } from './names.ts';
+import { createReader } from './reader.ts';
+import { readState } from './state.ts';
+import { prepareTopics, refuseWrongTopics } from './topic-settings.ts';
+
+export interface KafkaLogOptions {
+  readonly config: KafkaLogConfig;
+  readonly credentials: KafkaCredentials;
+  readonly metrics?: Metrics;
+  readonly logger?: Logger;
+}
+
+/**
+ * Opens the topics of a namespace on a Kafka cluster. Missing topics are made when the configuration says so; topics
+ * with settings that would break a promise are refused.
+ * @throws ConfigError, PermanentError (`rejected`: unknown host, wrong password, missing right) with what to do;
+ * TransientError when the brokers do not answer.
+ */
+export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
+  const { config, credentials, metrics, logger } = options;
+  refusePlainText(config);
+  const names = namesIn(config.namespace);
+  const newKafka = (): Kafka => createKafka(config, credentials, logger);
+  // Whoever starts the program waits for this answer: few repetitions.
+  const starting = createKafka(config, credentials, logger, { retry: { retries: 3, initialRetryTime: 200 } });
+  refuseWrongTopics(await prepareTopics(starting, config, config.create_topics));
+
+  const closing = new AbortController();
+  const topicNames = [...TOPIC_NAMES.map(names.topic), names.state('detect'), names.state('ledger')];
+  const reader = createReader(newKafka(), topicNames);
+  const admin = newKafka().admin();
+  const release = () => Promise.all([reader.close(), admin.disconnect()]);
+  try {
+    await admin.connect();
+    const topics = new Map(
+      await Promise.all(
+        TOPIC_NAMES.map(async (name) => {
+          const topicId = await reader.uuid(names.topic(name));
+          const parts = { name, topicId, config, names, newKafka, reader, admin, metrics, logger };
+          return [name, kafkaTopic({ ...parts, closing: closing.signal })] as const;
+        }),
+      ),
+    );
+    let closed: Promise<void> | undefined;
+    const close = async () => {
+      closing.abort();
+      await Promise.all([...topics.values()].map((topic) => topic.close()));
+      await release();
+    };
+    return {
+      topic(name) {
+        const topic = topics.get(name);
+        if (topic === undefined)
+          throw new PermanentError('rejected', `cannot open topic ${name}: unknown name`);
+        return topic;
+      },
+      claim: (of) => openClaim({ newKafka, names, partitions: config.partitions, reader }, of),
+      states: (area) =>
+        Array.from({ length: config.partitions }, (_, partition) =>
+          readState(reader, names.state(area), partition),
+        ),
+      close: () => (closed ??= close()),
+    };
+  } catch (cause) {
+    await release();
+    throw kafkaStartError('open the topics', cause);
+  }
+}
+
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]):/;
+
+/** @throws ConfigError when records would cross a network in the clear. */
+function refusePlainText({ brokers, tls, dangerously_without_tls }: KafkaLogConfig): void {
+  if (tls !== undefined || dangerously_without_tls || brokers.every((broker) => LOOPBACK.test(broker)))
+    return;
+  throw new ConfigError(
+    'cannot use brokers beyond loopback without TLS: set log.tls, or log.dangerously_without_tls where nobody else is on the network',
+    { path: 'log.tls' },
+  );
+}
