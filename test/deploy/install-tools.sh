@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compose and helm for test/deploy, built from their Go modules into node_modules/.cache/custody-tools. Go's checksum
 # database vouches for the sources, and each is built with the go.sum it was released with. Builds only what is
-# missing; without go it says so and changes nothing.
+# missing; without go it says so and changes nothing. Arguments: compose, helm; none = both.
 set -eu
 compose_version=v2.40.3
 helm_version=v3.20.2
@@ -34,5 +34,13 @@ build() {
   ln -sf "$1-$2" "$tools/$1"
 }
 
-build compose "$compose_version" github.com/docker/compose/v2 ./cmd github.com/docker/compose/v2/internal.Version
-build helm "$helm_version" helm.sh/helm/v3 ./cmd/helm helm.sh/helm/v3/internal/version.version
+for tool in ${*:-compose helm}; do
+  case $tool in
+    compose)
+      build compose "$compose_version" github.com/docker/compose/v2 ./cmd \
+        github.com/docker/compose/v2/internal.Version
+      ;;
+    helm) build helm "$helm_version" helm.sh/helm/v3 ./cmd/helm helm.sh/helm/v3/internal/version.version ;;
+    *) echo "install-tools: there is no tool $tool" >&2; exit 2 ;;
+  esac
+done
