@@ -7,6 +7,8 @@ import type { ClickHouseSettings } from '@clickhouse/client';
 export const INSERT_SETTINGS: ClickHouseSettings = {
   async_insert: 0,
   insert_deduplicate: 1,
+  // From 26.2 on the setting above counts only with this one.
+  deduplicate_insert: 'backward_compatible_choice',
   insert_null_as_default: 0,
   input_format_null_as_default: 0,
   input_format_skip_unknown_fields: 0,

@@ -24,7 +24,7 @@ const PROGRESS_HEADERS_MAX_BYTES = 4 * 1024 * 1024;
  * Settings of every request. The answer is complete on the server before its first byte is sent, so an error has a
  * status of its own and never stands among rows.
  */
-const REQUEST_SETTINGS: ClickHouseSettings = {
+export const REQUEST_SETTINGS: ClickHouseSettings = {
   wait_end_of_query: 1,
   send_progress_in_http_headers: 1,
   http_headers_progress_interval_ms: String(PROGRESS_INTERVAL_MS),

@@ -15,7 +15,7 @@ import {
   parseEngineException,
   SqlException,
 } from '../../../sinks/store/sql-endpoint/exceptions.ts';
-import { CONTROL_PATH, type Fault, type ServerOptions } from './control.ts';
+import { CONTROL_PATH, type Fault, type SeenStatement, type ServerOptions } from './control.ts';
 
 const { directory, port, user, password, certFile, keyFile } = JSON.parse(
   process.argv[2] ?? '{}',
@@ -38,6 +38,8 @@ const NO_SETTINGS = new Set([
 const INSERT =
   /^\s*INSERT INTO (?<table>[\w.]+)(?: \((?<columns>[\w, ]+)\))? FORMAT (?<format>TabSeparated|JSONEachRow)\s*$/;
 const INSERT_SESSIONS = 3;
+/** Statements remembered for a test that asks. */
+const SEEN_MAX = 10_000;
 
 const inserters = Array.from({ length: INSERT_SESSIONS }, () => new Session(directory));
 const idle = [...inserters];
@@ -47,6 +49,7 @@ const version = (await (inserters[0] as Session).queryAsync('SELECT version()', 
   .trim();
 let delayMs = 0;
 let faults: Fault[] = [];
+let seen: SeenStatement[] = [];
 
 async function withInserter<T>(action: (session: Session) => Promise<T>): Promise<T> {
   const session = idle.pop() ?? (await new Promise<Session>((resolve) => waiting.push(resolve)));
@@ -144,7 +147,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     const control = JSON.parse(body.toString()) as { delayMs?: number; faults?: Fault[] };
     delayMs = control.delayMs ?? delayMs;
     faults = control.faults ?? faults;
-    response.end();
+    response.end(JSON.stringify(seen));
+    seen = [];
     return;
   }
   checkUser(request, query);
@@ -153,6 +157,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const parts = INSERT.exec(inUrl)?.groups;
   const statement = parts === undefined ? `${inUrl}${inUrl === '' ? '' : '\n'}${body.toString()}` : inUrl;
   const settings = new Map([...query].filter(([name]) => !NO_SETTINGS.has(name)));
+  if (seen.length < SEEN_MAX) seen.push({ statement, settings: Object.fromEntries(settings) });
   if (suffer(takeFault(statement, 'before'), response)) return;
   const { bytes, rowsWritten } =
     parts === undefined

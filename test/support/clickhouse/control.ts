@@ -22,3 +22,9 @@ export interface Fault {
   /** The process kills itself instead. */
   readonly die?: boolean;
 }
+
+/** A statement that reached the front, and the settings that came with it in the URL. */
+export interface SeenStatement {
+  readonly statement: string;
+  readonly settings: Readonly<Record<string, string>>;
+}

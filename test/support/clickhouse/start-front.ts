@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { CONTROL_PATH, type Fault, type ServerOptions } from './control.ts';
+import { CONTROL_PATH, type Fault, type SeenStatement, type ServerOptions } from './control.ts';
 import type { TestClickHouse } from './start-clickhouse.ts';
 
 export interface FrontOptions extends Partial<Omit<ServerOptions, 'directory'>> {
@@ -19,6 +19,8 @@ export interface Front extends TestClickHouse {
   delay(ms: number): Promise<void>;
   /** Replaces the planned faults. */
   plan(...faults: readonly Fault[]): Promise<void>;
+  /** The statements that came since the last order, in order. */
+  seen(): Promise<SeenStatement[]>;
   /** Resolves when the process that runs now has ended. */
   died(): Promise<void>;
 }
@@ -56,12 +58,13 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
     running.kill('SIGKILL');
     await gone;
   }
-  async function control(order: object): Promise<void> {
+  async function control(order: object): Promise<SeenStatement[]> {
     const response = await fetch(`http://127.0.0.1:${port}${CONTROL_PATH}`, {
       method: 'POST',
       body: JSON.stringify(order),
     });
     if (!response.ok) throw new Error(`the ClickHouse front refused an order: ${response.status}`);
+    return (await response.json()) as SeenStatement[];
   }
 
   await start();
@@ -84,8 +87,9 @@ export async function startFront(options: FrontOptions = {}): Promise<Front> {
       child?.kill('SIGCONT');
       return Promise.resolve();
     },
-    delay: (delayMs) => control({ delayMs }),
-    plan: (...faults) => control({ faults }),
+    delay: (delayMs) => control({ delayMs }).then(() => undefined),
+    plan: (...faults) => control({ faults }).then(() => undefined),
+    seen: () => control({}),
     async died() {
       if (child !== undefined) await once(child, 'exit');
     },
