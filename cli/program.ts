@@ -9,6 +9,7 @@ import { replayCommand } from './replay.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
 import { tapCommand } from './tap.ts';
+import { topicsCommand } from './topics.ts';
 import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
 
@@ -43,6 +44,7 @@ Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 store invalid, 4 undecid
     replayCommand,
     statusCommand,
     migrateCommand,
+    topicsCommand,
     configCommand,
   ];
   let exitCode: number = exitCodes.ok;

@@ -48,3 +48,9 @@ function fromFile(file: string, path: string): string {
     throw new ConfigError(`cannot read secret ${path}: file ${file} is not readable`, { path, cause });
   }
 }
+
+/** Reads the secrets that a configuration refers to. */
+export const secretsOf =
+  (env: NodeJS.ProcessEnv) =>
+  (reference: SecretReference, path: string): string =>
+    readSecret(reference, path, env);

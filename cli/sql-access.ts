@@ -1,7 +1,8 @@
+import { Readable } from 'node:stream';
 import { InputError, PermanentError, TransientError } from '../runtime/errors.ts';
-import type { Config } from '../schemas/config.ts';
+import type { Config, ServerStoreConfig } from '../schemas/config.ts';
 import { readRunFile } from '../pipeline/run-file.ts';
-import { readTokens } from './secrets.ts';
+import { readSecret, readTokens } from './secrets.ts';
 
 /** The store's ClickHouse HTTP interface: the running pipeline's, or one opened for this command alone. */
 export interface SqlAccess {
@@ -23,6 +24,7 @@ export interface SqlAccess {
 
 /** @throws TransientError `unavailable` when the endpoint does not answer; PermanentError `locked` when the data is in use. */
 export async function openSqlAccess(config: Config): Promise<SqlAccess> {
+  if (config.store.type === 'clickhouse') return serverAccess(config.store);
   const run = readRunFile(config.data_dir);
   const token = readTokens(config.sql.tokens, 'sql.tokens', process.env)[0]?.value;
   const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -38,6 +40,36 @@ export async function openSqlAccess(config: Config): Promise<SqlAccess> {
   const { serveStoppedStore } = await import('../pipeline/stopped-store.ts');
   const stopped = await serveStoppedStore(config);
   return access(stopped.url, {}, false, () => stopped.close());
+}
+
+/** A ClickHouse server, asked as the configured user. */
+async function serverAccess(config: ServerStoreConfig): Promise<SqlAccess> {
+  const [{ createServerClient }, { serverError }] = await Promise.all([
+    import('../sinks/store/server-client.ts'),
+    import('../sinks/store/server-error.ts'),
+  ]);
+  const password =
+    config.password === undefined ? undefined : readSecret(config.password, 'store.password', process.env);
+  const client = createServerClient({ config, password });
+  return {
+    url: config.url,
+    headers: {},
+    live: true,
+    close: () => client.close(),
+    async query(statement, { format, parameters = {}, settings = {} } = {}) {
+      const hasFormat = /\bFORMAT\s+\w+\s*;?\s*$/i.test(statement);
+      try {
+        const { stream } = await client.exec({
+          query: format === undefined || hasFormat ? statement : `${statement} FORMAT ${format}`,
+          query_params: { ...parameters },
+          clickhouse_settings: { ...settings, readonly: '2' },
+        });
+        return new Response(Readable.toWeb(stream) as ReadableStream<Uint8Array>);
+      } catch (cause) {
+        throw serverError(config.url, cause);
+      }
+    },
+  };
 }
 
 function access(

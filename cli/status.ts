@@ -1,10 +1,12 @@
 import { Command } from 'commander';
 import { TransientError } from '../runtime/errors.ts';
 import { readRunFile, type Address } from '../pipeline/run-file.ts';
-import type { Status } from '../pipeline/status.ts';
+import { ROLES } from '../pipeline/roles.ts';
+import type { Status, TopicStatus } from '../pipeline/status.ts';
+import type { Config } from '../schemas/config.ts';
 import { exitCodes } from './exit-codes.ts';
 import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
-import { readTokens } from './secrets.ts';
+import { readTokens, secretsOf } from './secrets.ts';
 
 /** `custody status`: is the pipeline of this data directory running, ready, and how far behind is each stage. */
 export function statusCommand(setExitCode: SetExitCode): Command {
@@ -13,6 +15,15 @@ export function statusCommand(setExitCode: SetExitCode): Command {
     .addHelpText('after', '\nExample:\n  custody status --json | jq .topics')
     .action(async (options: CommonOptions) => {
       const config = configOf(options);
+      if (config.log.type === 'kafka') {
+        const topics = await fleetTopics(config);
+        process.stdout.write(
+          options.json === true
+            ? `${JSON.stringify({ deployment: config.deployment, topics })}\n`
+            : `deployment ${config.deployment ?? 'not configured'}, log on Kafka\n${describeTopics(topics)}\n`,
+        );
+        return;
+      }
       const run = readRunFile(config.data_dir);
       if (run?.admin === undefined) {
         setExitCode(exitCodes.unavailable);
@@ -48,15 +59,36 @@ async function fetchStatus(admin: Address, token: string | undefined): Promise<S
   return (await response.json()) as Status;
 }
 
+function describeTopics(topics: readonly TopicStatus[]): string {
+  return topics
+    .map(({ topic, end, lag }) => {
+      const behind = Object.entries(lag).map(([group, records]) => `${group} ${records} behind`);
+      return `${topic.padEnd(20)} ${end} records  ${behind.join(', ')}`;
+    })
+    .join('\n');
+}
+
+/** How far behind every group of the fleet is, asked of the brokers; each process tells its own health itself. */
+async function fleetTopics(config: Config): Promise<TopicStatus[]> {
+  const [{ openFleetLog }, { readersOf, topicStatus }, { createMetrics }] = await Promise.all([
+    import('../pipeline/open-fleet.ts'),
+    import('../pipeline/status.ts'),
+    import('../runtime/metrics.ts'),
+  ]);
+  const log = await openFleetLog({ config, secrets: secretsOf(process.env) });
+  try {
+    return await topicStatus(log, readersOf(config, new Set(ROLES)), createMetrics());
+  } finally {
+    await log.close();
+  }
+}
+
 function describe(status: Status, pid: number): string {
   const lines = [
     `custody ${status.version}, deployment ${status.deployment}, pid ${pid}, since ${status.started_at}`,
     status.ready ? 'ready' : 'NOT READY',
     ...status.alarms.map((alarm) => `ALARM ${alarm.component} ${alarm.code}: ${alarm.message}`),
-    ...status.topics.map(({ topic, end, lag }) => {
-      const behind = Object.entries(lag).map(([group, records]) => `${group} ${records} behind`);
-      return `${topic.padEnd(20)} ${end} records  ${behind.join(', ')}`;
-    }),
+    describeTopics(status.topics),
     ...status.sinks.map((sink) => `sink ${sink.id}: acknowledged by the ${sink.acknowledgement}`),
   ];
   return `${lines.join('\n')}\n`;

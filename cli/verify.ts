@@ -8,9 +8,11 @@ import type { RawQuery } from '../sinks/store/store.ts';
 import type { VerifyReport } from '../sinks/store/verify-report.ts';
 import type { VerifyOptions } from '../sinks/store/verify-store.ts';
 import type { EmbeddedLog } from '../streams/embedded/open-log.ts';
+import { TOPIC_NAMES, type Log } from '../streams/topic.ts';
 import { exitCodes } from './exit-codes.ts';
 import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
 import { createProgress } from './progress.ts';
+import { secretsOf } from './secrets.ts';
 import { openSqlAccess, type SqlAccess } from './sql-access.ts';
 import { describeReport } from './verify-text.ts';
 
@@ -49,10 +51,7 @@ Exit codes: 0 valid, 3 invalid, 4 undecidable (docs/spec/log.md says what each f
       };
       let report: VerifyReport;
       try {
-        report = await (readRunFile(config.data_dir) === undefined ? verifyStopped : verifyRunning)(
-          config,
-          scope,
-        );
+        report = await wayOf(config)(config, scope);
       } finally {
         progress.stop();
       }
@@ -62,8 +61,34 @@ Exit codes: 0 valid, 3 invalid, 4 undecidable (docs/spec/log.md says what each f
     });
 }
 
-const topicsOf = (log: EmbeddedLog) =>
-  (['custody.events', 'custody.alerts', 'custody.deadletter'] as const).map((name) => log.topic(name));
+function wayOf(config: Config): (config: Config, scope: Scope) => Promise<VerifyReport> {
+  if (config.log.type === 'kafka' || config.store.type === 'clickhouse') return verifyFleet;
+  return readRunFile(config.data_dir) === undefined ? verifyStopped : verifyRunning;
+}
+
+const topicsOf = (log: Log) => TOPIC_NAMES.map((name) => log.topic(name));
+
+/** Log or store are servers: both are read where they are. */
+async function verifyFleet(config: Config, scope: Scope): Promise<VerifyReport> {
+  const [{ openFleet }, { verifyStore }] = await Promise.all([
+    import('../pipeline/open-fleet.ts'),
+    import('../sinks/store/verify-store.ts'),
+  ]);
+  const fleet = await openFleet({ config, secrets: secretsOf(process.env) });
+  try {
+    const log = await fleet.openLog();
+    return await verifyStore({
+      raw: fleet.store.raw,
+      schema: fleet.store.schema,
+      states: log.states('ledger'),
+      topics: async () => topicsOf(await fleet.openLog()),
+      deployment: fleet.deployment,
+      ...scope,
+    });
+  } finally {
+    await fleet.close();
+  }
+}
 
 async function verifyStopped(config: Config, scope: Scope): Promise<VerifyReport> {
   const [{ openStoppedStore }, { verifyStore }, { createFindingLog }, { loadDeployment }] = await Promise.all(
@@ -98,17 +123,19 @@ async function verifyStopped(config: Config, scope: Scope): Promise<VerifyReport
 }
 
 async function verifyRunning(config: Config, scope: Scope): Promise<VerifyReport> {
-  const [{ readEmbeddedLog }, { verifyStore }, { systemClock }, { loadDeployment }] = await Promise.all([
-    import('../streams/embedded/open-log.ts'),
-    import('../sinks/store/verify-store.ts'),
-    import('../runtime/clock.ts'),
-    import('../runtime/deployment.ts'),
-  ]);
+  const [{ readEmbeddedLog }, { embeddedLogOf }, { verifyStore }, { systemClock }, { loadDeployment }] =
+    await Promise.all([
+      import('../streams/embedded/open-log.ts'),
+      import('../pipeline/stopped-store.ts'),
+      import('../sinks/store/verify-store.ts'),
+      import('../runtime/clock.ts'),
+      import('../runtime/deployment.ts'),
+    ]);
   const logs: EmbeddedLog[] = [];
   const openLog = async () => {
     const log = await readEmbeddedLog({
       directory: join(config.data_dir, 'log'),
-      config: config.log,
+      config: embeddedLogOf(config),
       clock: systemClock,
     });
     logs.push(log);

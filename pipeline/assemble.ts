@@ -1,14 +1,10 @@
-import { join } from 'node:path';
 import { sleep } from '../runtime/backoff.ts';
 import type { Component } from '../runtime/component.ts';
-import { loadDeployment, makeDataDirectory } from '../runtime/deployment.ts';
-import { loadDigestKey } from '../runtime/digest-key.ts';
-import { createMetrics } from '../runtime/metrics.ts';
-import { openChdbStore } from '../sinks/store/chdb-store.ts';
-import { openEmbeddedLog } from '../streams/embedded/open-log.ts';
-import { createAlarms } from './alarms.ts';
+import type { Alarm } from './alarms.ts';
 import type { PipelineContext, PipelineOptions } from './context.ts';
 import { createListeners } from './listeners.ts';
+import { openData } from './open-data.ts';
+import { CustodyError } from '../runtime/errors.ts';
 import { removeRunFile, writeRunFile, type Addresses } from './run-file.ts';
 import { createSchedule } from './schedule.ts';
 import { scrub } from './scrub.ts';
@@ -26,9 +22,10 @@ export interface Pipeline {
 const DRAIN_MS = 15_000;
 
 /**
- * The embedded pipeline in one process: collectors → log → detectors, ledger → store, sinks. Starts consumers before
- * collectors, so that nothing is accepted that nobody would handle.
- * @throws PermanentError (`locked`, `port_taken`), ConfigError, TransientError (`disk_full`), IntegrityError (damage).
+ * The pipeline, or the part of it that this process's roles are: collectors → log → detectors, ledger → store, sinks.
+ * Starts consumers before collectors, so that nothing is accepted that nobody would handle.
+ * @throws PermanentError (`locked`, `port_taken`, `rejected`), ConfigError, TransientError (`disk_full`,
+ * `unavailable`), IntegrityError (damage).
  */
 export async function startPipeline(options: PipelineOptions): Promise<Pipeline> {
   const release: (() => Promise<void>)[] = [];
@@ -44,33 +41,6 @@ export async function startPipeline(options: PipelineOptions): Promise<Pipeline>
   }
 }
 
-async function openData(
-  options: PipelineOptions,
-  release: (() => Promise<void>)[],
-): Promise<PipelineContext> {
-  const { config, clock, logger } = options;
-  const dataDir = config.data_dir;
-  const metrics = createMetrics();
-  makeDataDirectory(dataDir);
-  const log = await openEmbeddedLog({
-    directory: join(dataDir, 'log'),
-    config: config.log,
-    clock,
-    metrics,
-    logger,
-  });
-  release.push(() => log.close());
-  const deployment = loadDeployment(dataDir, config.deployment);
-  const digestKey = loadDigestKey(dataDir);
-  const store = await openChdbStore({ path: join(dataDir, 'store') });
-  release.push(() => store.close());
-  const alarms = createAlarms((alarm) => {
-    logger.error({ alarm }, 'alarm');
-    metrics.alarms.set({ component: alarm.component, code: alarm.code }, 1);
-  });
-  return { ...options, log, store, deployment, digestKey, metrics, alarms };
-}
-
 async function run(
   context: PipelineContext,
   release: (() => Promise<void>)[],
@@ -80,27 +50,36 @@ async function run(
   const started_at = new Date(clock.nowMs()).toISOString();
   let ready = false;
   const stages = createStages(context);
-  const status = async (): Promise<Status> => ({
-    version,
-    deployment,
-    started_at,
-    ready: ready && alarms.active.length === 0,
-    alarms: alarms.active,
-    topics: await topicStatus(log, stages.readers, metrics),
-    detect: stages.detectStats(),
-    sinks: stages.sinks,
-  });
+  const isEmbedded = config.log.type === 'embedded';
+  const status = async (): Promise<Status> => {
+    const topics = await topicStatus(log, stages.readers, metrics).catch(unreachable);
+    const all = [...alarms.active, ...('alarm' in topics ? [topics.alarm] : [])];
+    return {
+      version,
+      deployment,
+      started_at,
+      roles: [...context.roles],
+      ready: ready && all.length === 0,
+      alarms: all,
+      topics: 'alarm' in topics ? [] : topics,
+      detect: stages.detectStats(),
+      sinks: stages.sinks,
+    };
+  };
   const listeners = createListeners(context, status);
   const schedule = createSchedule(
     [
-      { name: 'log_retention', cron: '*/10 * * * *', run: retain },
-      { name: 'store_scrub', cron: config.verify_cron, run: () => scrub(context) },
+      ...(log.retain === undefined ? [] : [{ name: 'log_retention', cron: '*/10 * * * *', run: retain }]),
+      ...(context.roles.has('notary')
+        ? [{ name: 'store_scrub', cron: config.verify_cron, run: () => scrub(context) }]
+        : []),
     ],
     logger,
   );
 
   async function retain(): Promise<void> {
-    const { removedCount } = await log.retain({ protectedGroups: (topic) => stages.readers[topic] });
+    const retained = await log.retain?.({ protectedGroups: (topic) => stages.readers[topic] ?? [] });
+    const removedCount = retained?.removedCount ?? 0;
     if (removedCount > 0) logger.info({ removedCount }, 'log retention');
   }
   async function startAll(components: readonly Component[]): Promise<void> {
@@ -111,20 +90,28 @@ async function run(
   }
 
   await startAll(stages.components);
-  release.push(() => drained(status));
+  // In a fleet others go on with what is in the log.
+  if (isEmbedded) release.push(() => drained(status));
   await startAll([...listeners.components, schedule]);
   ready = true;
   const addresses = listeners.addresses();
-  writeRunFile(config.data_dir, { pid: process.pid, started_at, version, deployment, ...addresses });
+  if (isEmbedded)
+    writeRunFile(config.data_dir, { pid: process.pid, started_at, version, deployment, ...addresses });
   return {
     addresses,
     status,
     stop: async () => {
       ready = false;
-      removeRunFile(config.data_dir);
+      if (isEmbedded) removeRunFile(config.data_dir);
       await releaseAll();
     },
   };
+}
+
+/** The log cannot be asked: the process lives, and says that it is not ready and why. */
+function unreachable(error: unknown): { readonly alarm: Alarm } {
+  if (!(error instanceof CustodyError)) throw error;
+  return { alarm: { component: 'log', code: error.code, message: error.message } };
 }
 
 /** Waits until no consumer group is behind, or an alarm or the deadline says that one will stay so. */

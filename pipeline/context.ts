@@ -3,14 +3,19 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Config } from '../schemas/config.ts';
-import type { ChdbStore } from '../sinks/store/chdb-store.ts';
+import type { SchemaVariant } from '../sinks/store/migrations/migration.ts';
+import type { Store } from '../sinks/store/store.ts';
 import type { EmbeddedLog } from '../streams/embedded/open-log.ts';
+import type { Log } from '../streams/topic.ts';
 import type { Alarms } from './alarms.ts';
+import type { Role } from './roles.ts';
 
 /** What a user of the pipeline brings. */
 export interface PipelineOptions {
   readonly config: Config;
   readonly version: string;
+  /** What this process does. */
+  readonly roles: ReadonlySet<Role>;
   readonly tokens: {
     readonly ingest: readonly BearerToken[];
     readonly sql: readonly BearerToken[];
@@ -25,10 +30,17 @@ export interface PipelineOptions {
   readonly logger: Logger;
 }
 
-/** What every part is built from, once the data directory is open. */
+/** Any log; the embedded one looks after its own retention, a Kafka cluster does that by itself. */
+export type OpenLog = Log & Partial<Pick<EmbeddedLog, 'retain'>>;
+
+/** Any store: the embedded one has a path for its SQL endpoint, a server's has a schema variant. */
+export type OpenStore = Store & { readonly path?: string; readonly schema?: SchemaVariant };
+
+/** What every part is built from, once log and store are open. */
 export interface PipelineContext extends PipelineOptions {
-  readonly log: EmbeddedLog;
-  readonly store: ChdbStore;
+  readonly log: OpenLog;
+  /** `undefined` where no role here reads or writes it. */
+  readonly store: OpenStore | undefined;
   readonly deployment: string;
   readonly digestKey: Uint8Array;
   readonly metrics: Metrics;

@@ -17,7 +17,13 @@ export interface Listeners {
 
 type Listening = Component & { address(): { readonly host: string; readonly port: number } };
 
-/** Every door of the process that the configuration opens. */
+interface Door {
+  readonly name: keyof Addresses;
+  readonly listener: ListenerConfig;
+  readonly create: () => Listening;
+}
+
+/** Every door of the process that its roles need and the configuration opens. */
 export function createListeners(context: PipelineContext, status: () => Promise<Status>): Listeners {
   const { config, tokens, clock, logger, metrics, log, digestKey } = context;
   const intake = {
@@ -30,28 +36,38 @@ export function createListeners(context: PipelineContext, status: () => Promise<
     logger,
     metrics,
   };
-  const doors: readonly { name: keyof Addresses; listener: ListenerConfig; create: () => Listening }[] = [
-    {
-      name: 'sql',
-      listener: config.sql.listener,
-      create: () =>
-        createSqlEndpoint({
-          config: config.sql,
-          tokens: tokens.sql,
-          storePath: context.store.path,
-          logger,
-          metrics,
-          clock,
-        }),
-    },
+  const storePath = context.store?.path;
+  const collects = context.roles.has('collector');
+  const doors: readonly Door[] = [
+    ...(storePath === undefined
+      ? []
+      : [
+          {
+            name: 'sql',
+            listener: config.sql.listener,
+            create: () =>
+              createSqlEndpoint({
+                config: config.sql,
+                tokens: tokens.sql,
+                storePath,
+                logger,
+                metrics,
+                clock,
+              }),
+          } as const,
+        ]),
     {
       name: 'admin',
       listener: config.admin.listener,
       create: () =>
         createAdminHttp({ listener: config.admin.listener, tokens: tokens.admin, metrics, status }),
     },
-    { name: 'http', listener: config.ingest.http, create: () => createIngestHttp(intake) },
-    { name: 'grpc', listener: config.ingest.grpc, create: () => createIngestGrpc(intake) },
+    ...(collects
+      ? ([
+          { name: 'http', listener: config.ingest.http, create: () => createIngestHttp(intake) },
+          { name: 'grpc', listener: config.ingest.grpc, create: () => createIngestGrpc(intake) },
+        ] as const)
+      : []),
   ];
   const open = doors
     .filter(({ listener }) => listener.enabled)

@@ -5,8 +5,10 @@ import type { PipelineContext } from './context.ts';
 /** Verifies the whole store of a running pipeline and raises an alarm when it contradicts the log or itself. */
 export async function scrub(context: PipelineContext): Promise<void> {
   const { store, log, deployment, logger, alarms } = context;
+  if (store === undefined) return;
   const report = await verifyStore({
     raw: store.raw,
+    schema: store.schema,
     states: log.states('ledger'),
     topics: () => Promise.resolve(TOPIC_NAMES.map((name) => log.topic(name))),
     deployment,

@@ -3,10 +3,12 @@ import type { Component } from '../runtime/component.ts';
 import type { IntegrityError } from '../runtime/errors.ts';
 import { createDelivery } from '../sinks/delivery.ts';
 import { createSink } from '../sinks/siem/create-sink.ts';
+import type { Sink } from '../sinks/sink.ts';
 import { createLedgerWriter } from '../sinks/store/ledger-writer.ts';
+import type { Store } from '../sinks/store/store.ts';
 import type { PipelineContext } from './context.ts';
 import { createDetectStage } from './detect-stage.ts';
-import type { Readers, Status } from './status.ts';
+import { readersOf, type Readers, type Status } from './status.ts';
 
 export interface Stages {
   /** In starting order. */
@@ -16,56 +18,78 @@ export interface Stages {
   detectStats(): Record<string, number>;
 }
 
-/** Everything that consumes a topic: ledger, detectors, one delivery for each sink. */
+/** Everything that consumes a topic and that this process does: ledger, detectors, one delivery for each sink. */
 export function createStages(context: PipelineContext): Stages {
-  const { config, log, clock, logger, metrics } = context;
-  const events = log.topic('custody.events');
-  const alerts = log.topic('custody.alerts');
-  const deadletter = log.topic('custody.deadletter');
-  const onIntegrity = (component: string) => (error: IntegrityError) =>
-    context.alarms.raise({ component, code: 'integrity', message: error.message });
+  const { config, log, roles } = context;
+  const components: Component[] = [];
+  let detectStats = (): Record<string, number> => ({});
+  let sinks: Status['sinks'] = [];
 
-  const ledger = createLedgerWriter({
-    topics: { events, alerts, deadletter },
-    store: context.store,
+  if (roles.has('ledger') && context.store !== undefined) {
+    components.push(createLedger(context, context.store));
+  }
+  if (roles.has('detect')) {
+    const detect = createDetectStage({
+      events: log.topic('custody.events'),
+      alerts: log.topic('custody.alerts'),
+      log,
+      createEngine: () => createEngine(config.detect),
+      snapshotIntervalMs: config.detect.snapshot_interval_ms,
+      clock: context.clock,
+      logger: context.logger,
+      metrics: context.metrics,
+      onIntegrity: alarmOf(context, 'detect'),
+    });
+    components.push(detect);
+    detectStats = () => detect.stats();
+  }
+  if (roles.has('sink')) {
+    const deliveries = config.sinks.map((_, index) => createSinkDelivery(context, index));
+    components.push(...deliveries.map(({ delivery }) => delivery));
+    sinks = deliveries.map(({ sink }) => ({ id: sink.id, acknowledgement: sink.acknowledgement }));
+  }
+  return { components, readers: readersOf(config, roles), sinks, detectStats: () => detectStats() };
+}
+
+const alarmOf =
+  ({ alarms }: PipelineContext, component: string) =>
+  (error: IntegrityError) =>
+    alarms.raise({ component, code: 'integrity', message: error.message });
+
+function createLedger(context: PipelineContext, store: Store): Component {
+  const { config, log, deployment, logger, metrics } = context;
+  return createLedgerWriter({
+    topics: {
+      events: log.topic('custody.events'),
+      alerts: log.topic('custody.alerts'),
+      deadletter: log.topic('custody.deadletter'),
+    },
+    store,
     log,
-    deployment: context.deployment,
+    deployment,
     config: config.ledger,
     logger,
     metrics,
-    onIntegrity: onIntegrity('ledger'),
+    onIntegrity: alarmOf(context, 'ledger'),
   });
-  const detect = createDetectStage({
-    events,
-    alerts,
-    log,
-    createEngine: () => createEngine(config.detect),
-    snapshotIntervalMs: config.detect.snapshot_interval_ms,
+}
+
+function createSinkDelivery(context: PipelineContext, index: number): { sink: Sink; delivery: Component } {
+  const { config, log, clock, logger, metrics, digestKey } = context;
+  const sinkConfig = config.sinks[index];
+  if (sinkConfig === undefined) throw new RangeError(`there is no sink ${index}`);
+  const secrets = (reference: Parameters<typeof context.secrets>[0]) =>
+    context.secrets(reference, `sinks.${index}`);
+  const sink = createSink(sinkConfig, { dataDir: config.data_dir, secrets, logger, metrics, clock });
+  const delivery = createDelivery({
+    topic: log.topic('custody.alerts'),
+    deadletter: log.topic('custody.deadletter'),
+    sink,
+    retry: sinkConfig.retry,
+    digestKey,
     clock,
     logger,
     metrics,
-    onIntegrity: onIntegrity('detect'),
   });
-  const deliveries = config.sinks.map((sinkConfig, index) => {
-    const secrets = (reference: Parameters<typeof context.secrets>[0]) =>
-      context.secrets(reference, `sinks.${index}`);
-    const sink = createSink(sinkConfig, { dataDir: config.data_dir, secrets, logger, metrics, clock });
-    const { retry } = sinkConfig;
-    const { digestKey } = context;
-    return {
-      sink,
-      delivery: createDelivery({ topic: alerts, deadletter, sink, retry, digestKey, clock, logger, metrics }),
-    };
-  });
-
-  return {
-    components: [ledger, detect, ...deliveries.map(({ delivery }) => delivery)],
-    readers: {
-      'custody.events': ['ledger', 'detect'],
-      'custody.alerts': ['ledger', ...deliveries.map(({ sink }) => `sink.${sink.id}`)],
-      'custody.deadletter': ['ledger'],
-    },
-    sinks: deliveries.map(({ sink }) => ({ id: sink.id, acknowledgement: sink.acknowledgement })),
-    detectStats: () => detect.stats(),
-  };
+  return { sink, delivery };
 }

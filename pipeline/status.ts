@@ -1,7 +1,9 @@
-import type { EmbeddedLog } from '../streams/embedded/open-log.ts';
-import type { Topic, TopicName } from '../streams/topic.ts';
+import type { Log, Topic, TopicName } from '../streams/topic.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Alarm } from './alarms.ts';
+import type { Config } from '../schemas/config.ts';
+import { LEDGER_GROUP } from '../sinks/store/ledger-writer.ts';
+import type { Role } from './roles.ts';
 
 export interface TopicStatus {
   readonly topic: TopicName;
@@ -15,6 +17,7 @@ export interface Status {
   readonly version: string;
   readonly deployment: string;
   readonly started_at: string;
+  readonly roles: readonly Role[];
   readonly ready: boolean;
   readonly alarms: readonly Alarm[];
   readonly topics: readonly TopicStatus[];
@@ -22,12 +25,22 @@ export interface Status {
   readonly sinks: readonly { readonly id: string; readonly acknowledgement: string }[];
 }
 
-/** Which consumer groups read which topic. */
-export type Readers = Readonly<Record<TopicName, readonly string[]>>;
+/** Which consumer groups of this process read which topic. */
+export type Readers = Readonly<Partial<Record<TopicName, readonly string[]>>>;
+
+/** The groups of these roles. */
+export function readersOf({ sinks }: Config, roles: ReadonlySet<Role>): Record<TopicName, string[]> {
+  const ledger = roles.has('ledger') ? [LEDGER_GROUP] : [];
+  return {
+    'custody.events': [...ledger, ...(roles.has('detect') ? ['detect'] : [])],
+    'custody.alerts': [...ledger, ...(roles.has('sink') ? sinks.map(({ id }) => `sink.${id}`) : [])],
+    'custody.deadletter': ledger,
+  };
+}
 
 /** Reads ends and committed offsets; also refreshes the lag metric. */
 export async function topicStatus(
-  log: Pick<EmbeddedLog, 'topic'>,
+  log: Pick<Log, 'topic'>,
   readers: Readers,
   metrics: Metrics,
 ): Promise<TopicStatus[]> {
@@ -36,7 +49,7 @@ export async function topicStatus(
     names.map(async (name) => {
       const topic = log.topic(name);
       const lag: Record<string, string> = {};
-      for (const group of readers[name]) {
+      for (const group of readers[name] ?? []) {
         const records = await lagOf(topic, group);
         lag[group] = String(records);
         metrics.lag.set({ topic: name, group }, Number(records));

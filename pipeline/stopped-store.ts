@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../runtime/clock.ts';
-import { PermanentError } from '../runtime/errors.ts';
+import { ConfigError, PermanentError } from '../runtime/errors.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { createMetrics } from '../runtime/metrics.ts';
-import type { Config } from '../schemas/config.ts';
+import type { Config, LogConfig } from '../schemas/config.ts';
 import { openChdbStore, type ChdbStore } from '../sinks/store/chdb-store.ts';
 import { createSqlEndpoint } from '../sinks/store/sql-endpoint/sql-endpoint.ts';
 import { openEmbeddedLog, type EmbeddedLog } from '../streams/embedded/open-log.ts';
@@ -15,6 +15,12 @@ export interface StoppedStore {
   /** Opens the store; rejects when the engine cannot read it. */
   openStore(): Promise<ChdbStore>;
   close(): Promise<void>;
+}
+
+/** @throws ConfigError when the log is not in the data directory. */
+export function embeddedLogOf(config: Config): LogConfig {
+  if (config.log.type === 'embedded') return config.log;
+  throw new ConfigError('cannot read the log in the data directory: log.type is kafka', { path: 'log.type' });
 }
 
 /** Opens the data directory of a stopped pipeline for one command. Holds the directory's lock. */
@@ -28,7 +34,7 @@ export async function openStoppedStore(config: Config): Promise<StoppedStore> {
   }
   const log = await openEmbeddedLog({
     directory: join(config.data_dir, 'log'),
-    config: config.log,
+    config: embeddedLogOf(config),
     clock: systemClock,
     metrics: createMetrics(),
     logger: createLogger({ level: 'error' }),

@@ -16,6 +16,18 @@ export function loadDigestKey(dataDir: string): Uint8Array {
   return readKey(path) ?? createKey(dataDir, path);
 }
 
+/**
+ * The digest key of a fleet, given as configuration.
+ * @throws ConfigError naming `path`, never the key.
+ */
+export function parseDigestKey(text: string, path: string): Uint8Array {
+  if (/^[0-9a-f]{64}$/.test(text)) return Buffer.from(text, 'hex');
+  throw new ConfigError(
+    `cannot use ${path}: it must hold ${KEY_BYTES} bytes as lower-case hex (openssl rand -hex ${KEY_BYTES})`,
+    { path },
+  );
+}
+
 function createKey(dataDir: string, path: string): Uint8Array {
   const draft = `${path}.${randomBytes(6).toString('hex')}`;
   try {
