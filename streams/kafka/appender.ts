@@ -1,4 +1,4 @@
-import { CompressionTypes, type Kafka, type Producer, type RecordMetadata } from 'kafkajs';
+import kafkajs, { type Kafka, type Producer, type RecordMetadata } from 'kafkajs';
 import { InputError, TransientError } from '../../runtime/errors.ts';
 import { partitionForKey } from '../partition-for-key.ts';
 import type { RecordPlace, TopicRecord } from '../topic.ts';
@@ -90,7 +90,8 @@ export function createAppender(options: AppenderOptions): Appender {
         await connected()
       ).sendBatch({
         acks: -1,
-        compression: options.compression === 'gzip' ? CompressionTypes.GZIP : CompressionTypes.None,
+        compression:
+          options.compression === 'gzip' ? kafkajs.CompressionTypes.GZIP : kafkajs.CompressionTypes.None,
         topicMessages: [
           { topic, messages: items.map(({ partition, key, value }) => ({ partition, key, value })) },
         ],

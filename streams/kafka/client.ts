@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Kafka, logLevel, type KafkaConfig, type LogEntry } from 'kafkajs';
+import kafkajs, { type Kafka, type KafkaConfig, type LogEntry } from 'kafkajs';
 import { ConfigError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { KafkaLogConfig } from '../../schemas/config.ts';
@@ -19,14 +19,14 @@ export function createKafka(
   logger: Logger | undefined,
   changes: Partial<KafkaConfig> = {},
 ): Kafka {
-  return new Kafka({
+  return new kafkajs.Kafka({
     clientId: 'custody',
     brokers: [...config.brokers],
     connectionTimeout: 5_000,
     authenticationTimeout: 10_000,
     requestTimeout: config.request_timeout_ms,
     retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) },
-    logLevel: logLevel.INFO,
+    logLevel: kafkajs.logLevel.INFO,
     logCreator: () => (entry) => log(logger, entry),
     ...tlsOf(config),
     ...saslOf(config, credentials),

@@ -1,4 +1,4 @@
-import { type Admin, ConfigResourceTypes, type ITopicConfig, type Kafka } from 'kafkajs';
+import kafkajs, { type Admin, type ITopicConfig, type Kafka } from 'kafkajs';
 import { ConfigError, PermanentError } from '../../runtime/errors.ts';
 import type { KafkaLogConfig } from '../../schemas/config.ts';
 import { TOPIC_NAMES } from '../topic.ts';
@@ -151,7 +151,7 @@ async function problemsOf(admin: Admin, wanted: WantedTopic): Promise<string[]> 
   }
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: Object.keys(needed) }],
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: Object.keys(needed) }],
   });
   const entries = new Map(
     resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]),
