@@ -74,7 +74,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     },
     cli,
     async rows<T>(sql: string): Promise<T[]> {
-      const { code, stdout, stderr } = await cli('query', '--json', sql);
+      const { code, stdout, stderr } = await cli('query', '--format', 'JSONEachRow', sql);
       if (code !== 0) throw new Error(stderr);
       return stdout
         .split('\n')
