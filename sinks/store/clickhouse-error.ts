@@ -43,10 +43,10 @@ const TRANSIENT: ReadonlyMap<
 ]);
 const VIOLATED_CONSTRAINT = 469;
 
-/** The code the engine put in front of its message, `Code: 241. DB::Exception: ...`. */
+/** The code the engine put in front of its message, `Code: 241. DB::Exception: ...` (before 20.12 a comma follows). */
 export function engineCode(cause: unknown): number | undefined {
   if (cause instanceof ClickHouseError) return Number(cause.code);
-  const code = cause instanceof Error ? /^(?:Code: )(\d+)\./.exec(cause.message)?.[1] : undefined;
+  const code = cause instanceof Error ? /^Code: (\d+)[.,]/.exec(cause.message)?.[1] : undefined;
   return code === undefined ? undefined : Number(code);
 }
 

@@ -45,21 +45,28 @@ export async function hasRealClickHouse(): Promise<boolean> {
   return namedServer() !== undefined || (await dockerAnswers());
 }
 
-/** Replicas of one shard for tests of replication: URLs, `|` between them; the macros must be set. */
-export function clusterUrls(): readonly string[] {
-  return process.env['CUSTODY_TEST_CLICKHOUSE_CLUSTER']?.split('|').filter(Boolean) ?? [];
+/**
+ * Replicas of one shard, for tests of replication: CUSTODY_TEST_CLICKHOUSE_CLUSTER is `name url url ...`. The servers
+ * have Keeper and the macros `shard` and `replica`.
+ */
+export function namedCluster(): { readonly name: string; readonly replicas: TestClickHouse[] } | undefined {
+  const [name, ...urls] = process.env['CUSTODY_TEST_CLICKHOUSE_CLUSTER']?.split(' ').filter(Boolean) ?? [];
+  return name === undefined ? undefined : { name, replicas: urls.map(serverAt) };
 }
 
 function namedServer(): TestClickHouse | undefined {
   const named = process.env['CUSTODY_TEST_CLICKHOUSE'];
-  if (named === undefined || named === '') return undefined;
-  const url = new URL(named);
-  const refuse = () => Promise.reject(new Error('the server of CUSTODY_TEST_CLICKHOUSE is not to be hurt'));
+  return named === undefined || named === '' ? undefined : serverAt(named);
+}
+
+function serverAt(address: string): TestClickHouse {
+  const url = new URL(address);
+  const refuse = () => Promise.reject(new Error('a server that was not started here is not to be hurt'));
   return {
     url: url.origin,
     username: decodeURIComponent(url.username) || 'default',
     password: decodeURIComponent(url.password),
-    description: `CUSTODY_TEST_CLICKHOUSE at ${url.origin}`,
+    description: `the ClickHouse at ${url.origin}`,
     real: true,
     kill: refuse,
     restart: refuse,
