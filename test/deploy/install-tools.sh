@@ -1,14 +1,15 @@
 #!/bin/sh
 # Compose and helm for test/deploy, built from their Go modules into node_modules/.cache/custody-tools. Go's checksum
 # database vouches for the sources, and each is built with the go.sum it was released with. Builds only what is
-# missing; without go it says so and changes nothing. Arguments: compose, helm; none = both.
+# missing; without go it says so and changes nothing. Arguments: compose, helm, manifests; none = all.
 set -eu
 compose_version=v2.40.3
 helm_version=v3.20.2
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 tools=${CUSTODY_TOOLS_DIR:-$(dirname -- "$(dirname -- "$here")")/node_modules/.cache/custody-tools}
 
-# build NAME VERSION MODULE PACKAGE VARIABLE: VARIABLE is where the program keeps its version.
+# build NAME VERSION MODULE PACKAGE VARIABLE [OWN]: VARIABLE is where the program keeps its version; OWN is a source
+# file of this folder that becomes PACKAGE, and so uses what the module uses, in the same versions.
 build() {
   target=$tools/$1-$2
   if [ -x "$target" ]; then
@@ -24,6 +25,7 @@ build() {
     source=$(cd "$work" && go mod download -json "$3@$2" | sed -n 's/^.*"Dir": "\(.*\)",*$/\1/p')
     cp -R "$source" "$work/source"
     chmod -R u+w "$work/source"
+    if [ -n "${6:-}" ]; then mkdir -p "$work/source/$4" && cp "$here/$6" "$work/source/$4/main.go"; fi
     (cd "$work/source" && CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "-s -w -X $5=$2" -o "$work/$1" "$4")
     mkdir -p "$tools"
     mv "$work/$1" "$target"
@@ -34,13 +36,14 @@ build() {
   ln -sf "$1-$2" "$tools/$1"
 }
 
-for tool in ${*:-compose helm}; do
+for tool in ${*:-compose helm manifests}; do
   case $tool in
     compose)
       build compose "$compose_version" github.com/docker/compose/v2 ./cmd \
         github.com/docker/compose/v2/internal.Version
       ;;
     helm) build helm "$helm_version" helm.sh/helm/v3 ./cmd/helm helm.sh/helm/v3/internal/version.version ;;
+    manifests) build manifests "$helm_version" helm.sh/helm/v3 ./cmd/manifests main.version manifests.go.txt ;;
     *) echo "install-tools: there is no tool $tool" >&2; exit 2 ;;
   esac
 done

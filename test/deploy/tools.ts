@@ -15,7 +15,7 @@ const outputMaxBytes = 64 * 1024 * 1024;
 /** The first build compiles some thousand packages. */
 export const BUILD_TIMEOUT_MS = 1_500_000;
 
-type Tool = 'compose' | 'helm';
+type Tool = 'compose' | 'helm' | 'manifests';
 
 /** Whether the tool is there or can be built; says so in the output when not. */
 export function toolAvailable(tool: Tool): boolean {
@@ -29,6 +29,13 @@ export function toolAvailable(tool: Tool): boolean {
 /** Builds the tool if it is not there yet. */
 export async function installTool(tool: Tool): Promise<void> {
   await run('sh', [pathOf('test/deploy/install-tools.sh'), tool], { timeout: BUILD_TIMEOUT_MS });
+}
+
+/** Standard output of the tool with this input; rejects with what it said when it fails. */
+export async function pipeTool(tool: Tool, input: string): Promise<string> {
+  const running = run(join(cache, tool), [], { maxBuffer: outputMaxBytes });
+  running.child.stdin?.end(input);
+  return (await running).stdout;
 }
 
 /** Standard output; rejects with what the tool said when it fails. */

@@ -1,0 +1,80 @@
+{{- define "custody.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile: { type: RuntimeDefault }
+{{- end -}}
+
+{{- define "custody.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities: { drop: [ALL] }
+seccompProfile: { type: RuntimeDefault }
+{{- end -}}
+
+{{/* Volumes of one role: its configuration, its secrets and no others, and two places that may be written. */}}
+{{- define "custody.volumes" -}}
+{{- $values := .root.Values -}}
+- name: config
+  configMap: { name: {{ include "custody.fullname" .root }}-{{ .role }} }
+- name: data
+  emptyDir: { sizeLimit: 1Gi }
+- name: tmp
+  emptyDir: { sizeLimit: 256Mi }
+- name: secrets
+  projected:
+    # r--r-----
+    defaultMode: 288
+    sources:
+{{- if and (ne .role "migrate") $values.kafka.sasl.enabled }}
+      - secret:
+          name: {{ $values.kafka.sasl.existingSecret }}
+          items: [{ key: {{ $values.kafka.sasl.passwordKey }}, path: kafka/password }]
+{{- end }}
+{{- if and (ne .role "migrate") $values.kafka.tls.enabled $values.kafka.tls.caSecret }}
+      - secret:
+          name: {{ $values.kafka.tls.caSecret }}
+          items: [{ key: ca.crt, path: kafka-ca/ca.crt }]
+{{- end }}
+{{- if has .role (list "ledger" "migrate") }}
+{{- $user := ternary $values.clickhouse.migrator $values.clickhouse.writer (eq .role "migrate") }}
+      - secret:
+          name: {{ $user.existingSecret }}
+          items: [{ key: {{ $user.passwordKey }}, path: clickhouse/password }]
+{{- if $values.clickhouse.caSecret }}
+      - secret:
+          name: {{ $values.clickhouse.caSecret }}
+          items: [{ key: ca.crt, path: clickhouse-ca/ca.crt }]
+{{- end }}
+{{- end }}
+{{- if eq .role "collector" }}
+      - secret:
+          name: {{ $values.digestKey.existingSecret }}
+          items: [{ key: {{ $values.digestKey.key }}, path: digest/key }]
+      - secret:
+          name: {{ $values.ingest.tokens.existingSecret }}
+          items:
+{{- range $values.ingest.tokens.keys }}
+            - { key: {{ .key }}, path: ingest-tokens/{{ .key }} }
+{{- end }}
+{{- if $values.ingest.tls.existingSecret }}
+      - secret:
+          name: {{ $values.ingest.tls.existingSecret }}
+          items: [{ key: tls.crt, path: ingest-tls/tls.crt }, { key: tls.key, path: ingest-tls/tls.key }]
+{{- end }}
+{{- end }}
+{{- if not (has .role (list "migrate" "topics")) }}
+      - secret:
+          name: {{ $values.admin.token.existingSecret }}
+          items: [{ key: {{ $values.admin.token.key }}, path: admin/token }]
+{{- end }}
+{{- end -}}
+
+{{- define "custody.volumeMounts" -}}
+- { name: config, mountPath: /etc/custody/config, readOnly: true }
+- { name: secrets, mountPath: /etc/custody/secrets, readOnly: true }
+- { name: data, mountPath: /data }
+- { name: tmp, mountPath: /tmp }
+{{- end -}}
