@@ -63,7 +63,8 @@ export function serverError(url: string, cause: unknown): CustodyError {
     const reason = `there is no TLS: ${errno} (check store.url, store.cert_file and store.key_file)`;
     return new PermanentError('config_invalid', message(reason), { cause: inner });
   }
-  const reason = UNREACHABLE.get(errno) ?? 'it does not answer as ClickHouse does (check store.url)';
+  const reason =
+    UNREACHABLE.get(errno) ?? 'it does not answer in time, or not as ClickHouse does (check store.url)';
   return new TransientError('unavailable', message(reason), { cause: inner });
 }
 

@@ -86,7 +86,9 @@ async function firstColumn(client: ClickHouseClient, query: string): Promise<str
 
 async function checkVersion(client: ClickHouseClient, url: string): Promise<string> {
   const [version = ''] = await firstColumn(client, 'SELECT version()');
-  const [year = 0, month = 0] = version.split('.').map(Number);
+  const parts = /^(\d+)\.(\d+)/.exec(version);
+  if (parts === null) throw serverError(url, new Error('the answer is no version'));
+  const [year = 0, month = 0] = parts.slice(1).map(Number);
   if (year > OLDEST.year || (year === OLDEST.year && month >= OLDEST.month)) return version;
   throw new PermanentError(
     'rejected',

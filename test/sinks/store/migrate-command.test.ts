@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { run } from '../../../cli/program.ts';
+import { openServerStore } from '../../../sinks/store/server-store.ts';
 import { startFront, type Front } from '../../support/clickhouse/start-front.ts';
-import { asOwner } from './server-harness.ts';
+import { accessTo, asOwner } from './server-harness.ts';
 
 let server: Front;
 beforeAll(async () => {
@@ -60,6 +61,18 @@ describe('custody migrate', () => {
       .filter((text) => !text.startsWith('--')))
       await asOwner(server, (client) => client.command({ query }));
     expect((await custody('migrate')).out).toContain('nothing to do');
+  });
+
+  test('killed between two statements, it goes on where it was', async () => {
+    await asOwner(server, (client) => client.command({ query: 'DROP DATABASE IF EXISTS custody SYNC' }));
+    for (const statement of ['custody.entries', 'custody.alerts', 'INSERT INTO custody.migrations']) {
+      await server.plan({ statement, when: 'after', die: true });
+      expect((await custody('migrate')).code).toBe(6);
+      await server.restart();
+    }
+    expect((await custody('migrate')).out).toContain('the schema is version 1; nothing to do');
+    const store = await openServerStore(accessTo(server));
+    await store.close();
   });
 
   test('speaks JSON', async () => {

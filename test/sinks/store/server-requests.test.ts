@@ -130,3 +130,18 @@ describe('inserts into a cluster', () => {
     await client.close();
   });
 });
+
+test('an error after progress was sent has status 200 and a header, and is an error', async () => {
+  const server = createServer((request, response) => {
+    request.resume();
+    response.writeHead(200, { 'x-clickhouse-progress': '{}', 'x-clickhouse-exception-code': '241' });
+    response.end('Code: 241. DB::Exception: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const store = createClickHouseStore(createServerClient({ config: serverConfig(url) }));
+  await expect(store.append(entries)).rejects.toMatchObject({ code: 'overloaded' });
+  await expect(store.logs(source)).rejects.toMatchObject({ code: 'overloaded' });
+  await store.close();
+  server.close();
+});

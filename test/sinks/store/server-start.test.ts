@@ -51,13 +51,18 @@ describe('what stands in the way of a server is said in one sentence', () => {
     expect(error.message).toContain('store.url');
   });
 
-  test('a server that is not ClickHouse', async () => {
-    const other = createServer((_request, response) => response.writeHead(500).end('<html>no</html>'));
+  test.each([
+    ['that is not ClickHouse', 500, '<html>no</html>', 'not as ClickHouse does'],
+    ['that answers anything', 200, '<html>yes</html>', 'not as ClickHouse does'],
+    ['that is too old', 200, '24.3.18.7\n', 'version 24.3.18.7 is too old (24.8 or newer is needed)'],
+    ['that is far too old', 200, '9.9.9', 'version 9.9.9 is too old'],
+    ['that is in front of none', 502, '', 'not as ClickHouse does'],
+  ])('a server %s', async (_what, status, body, reason) => {
+    const other = createServer((_request, response) => response.writeHead(status).end(body));
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
     const error = await refusal({ config: serverConfig(url) });
-    expect(error).toMatchObject({ code: 'unavailable' });
-    expect(error.message).toContain('it does not answer as ClickHouse does');
+    expect(error.message).toContain(reason);
     expect(error.message).not.toContain('html');
     other.close();
   });

@@ -18,6 +18,8 @@ export interface TestClickHouse {
   /** It takes connections and says nothing. */
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /** Every statement waits this long before it runs; only the front can. */
+  delay(ms: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -72,6 +74,7 @@ function serverAt(address: string): TestClickHouse {
     restart: refuse,
     pause: refuse,
     resume: refuse,
+    delay: refuse,
     stop: () => Promise.resolve(),
   };
 }
@@ -106,6 +109,7 @@ async function startContainer(): Promise<TestClickHouse> {
     restart: () => run('restart', '--time', '0'),
     pause: () => run('pause'),
     resume: () => run('unpause'),
+    delay: () => Promise.reject(new Error('a container cannot be slowed')),
     stop: () => container.stop().then(() => undefined),
   };
 }

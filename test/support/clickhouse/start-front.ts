@@ -15,8 +15,6 @@ export interface FrontOptions extends Partial<Omit<ServerOptions, 'directory'>> 
 
 /** The front takes orders for what should go wrong. */
 export interface Front extends TestClickHouse {
-  /** Every statement waits this long before it runs. */
-  delay(ms: number): Promise<void>;
   /** Replaces the planned faults. */
   plan(...faults: readonly Fault[]): Promise<void>;
   /** The statements that came since the last order, in order. */
