@@ -62,8 +62,9 @@ certificate() {
 
 # ClickHouse's first user, who makes the others: a file with the hash of the password, nothing to make it from.
 clickhouse_admin() {
-  [ ! -e clickhouse-admin.xml ] || return 0
   hash=$(openssl dgst -sha256 -r < clickhouse-admin-password | cut -d ' ' -f 1)
+  if grep -q "$hash" clickhouse-admin.xml 2> /dev/null; then return 0; fi
+  rm -f clickhouse-admin.xml
   keep clickhouse-admin.xml << XML
 <clickhouse>
   <users>

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { createMetrics } from '../../runtime/metrics.ts';
+import { pathOf, textOf } from './tools.ts';
+import { existsSync } from 'node:fs';
+
+const pages = ['docs/operations/compose.md', 'docs/operations/kubernetes.md'];
+const blocks = (text: string, language: string) =>
+  [...text.matchAll(/```(\w+)\n([\s\S]*?)```/g)]
+    .filter((match) => match[1] === language)
+    .map((match) => match[2]!);
+
+test.each(pages)('%s shows YAML that can be read', (page) => {
+  for (const block of blocks(textOf(page), 'yaml')) {
+    for (const document of parseAllDocuments(block))
+      expect('errors' in document ? document.errors : []).toEqual([]);
+  }
+});
+
+test.each(pages)('%s names files that exist', (page) => {
+  const named = [...textOf(page).matchAll(/`?\b((?:deploy|test|pipeline)\/[\w./-]+\w)/g)].map(
+    (match) => match[1]!,
+  );
+  expect(named.length).toBeGreaterThan(2);
+  for (const path of named) expect(existsSync(pathOf(path)), path).toBe(true);
+});
+
+test.each(pages)('%s names metrics the program has', async (page) => {
+  const known = await createMetrics().registry.metrics();
+  for (const [name] of textOf(page).matchAll(/\bcustody_[a-z]+_[a-z_]+(records|total|seconds|entries)\b/g)) {
+    expect(known).toContain(`# TYPE ${name} `);
+  }
+});
