@@ -1,7 +1,8 @@
 import type { Kafka, Message, Producer, TopicMessages } from 'kafkajs';
-import { MovedError } from '../../runtime/errors.ts';
+import { InputError, MovedError } from '../../runtime/errors.ts';
 import { partitionForKey } from '../partition-for-key.ts';
 import type { Claim, PartitionOf, StateStore } from '../topic.ts';
+import { RECORD_MAX_BYTES } from './appender.ts';
 import { kafkaError } from './kafka-error.ts';
 import type { Names } from './names.ts';
 import type { KafkaReader } from './reader.ts';
@@ -10,6 +11,7 @@ import { readState } from './state.ts';
 /** Long enough for one write, short enough that the transaction of a dead owner does not hold up readers. */
 const TRANSACTION_TIMEOUT_MS = 30_000;
 const REQUEST_BYTES = 4 * 1024 * 1024;
+const RECORD_OVERHEAD_BYTES = 64;
 
 export interface ClaimParts {
   readonly newKafka: () => Kafka;
@@ -19,9 +21,10 @@ export interface ClaimParts {
 }
 
 /**
- * A transactional producer per claim: Kafka raises the epoch of its id when it is made, rolls back what an earlier
+ * A transactional producer per claim: Kafka raises the epoch of its id when it asks for one, rolls back what an earlier
  * producer of that id had open, and refuses everything that one sends later, however long it slept (KIP-98). A claim
- * that failed once is over; its owner claims again when it has the partition again.
+ * that failed once is over; its owner claims again when it has the partition again, and sees then whether a commit
+ * whose answer was lost took place.
  */
 export async function openClaim(parts: ClaimParts, of: PartitionOf): Promise<Claim> {
   const { names, reader } = parts;
@@ -29,8 +32,9 @@ export async function openClaim(parts: ClaimParts, of: PartitionOf): Promise<Cla
   const stateTopic = names.state(of.area);
   const producer = parts.newKafka().producer({
     transactionalId: names.transactionalId(of),
-    idempotent: true,
     maxInFlightRequests: 1,
+    // A transaction has to wait until the markers of the one before it are written, a few milliseconds.
+    retry: { initialRetryTime: 5, retries: 13 },
     transactionTimeout: TRANSACTION_TIMEOUT_MS,
     allowAutoTopicCreation: false,
     createPartitioner:
@@ -40,6 +44,9 @@ export async function openClaim(parts: ClaimParts, of: PartitionOf): Promise<Cla
   });
   try {
     await producer.connect();
+    // kafkajs asks for the epoch with the first transaction, not when it connects: nobody would be fenced before it.
+    const first = await producer.transaction();
+    await first.abort();
   } catch (cause) {
     await producer.disconnect().catch(() => undefined);
     throw kafkaError(`claim ${place}`, cause);
@@ -62,11 +69,17 @@ export async function openClaim(parts: ClaimParts, of: PartitionOf): Promise<Cla
     return mine;
   }
   const moved = (cause: unknown) => new MovedError(`cannot write for ${place}: the claim is lost`, { cause });
-  const message = (name: string, value: Uint8Array | undefined): Message => ({
-    key: name,
-    value: value === undefined ? null : Buffer.from(value),
-    partition: of.partition,
-  });
+  /** @throws InputError when no request could hold it; the claim goes on. */
+  const message = (partition: number, key: Buffer, value: Uint8Array | undefined): Message => {
+    const sizeBytes = key.length + (value?.length ?? 0) + RECORD_OVERHEAD_BYTES;
+    if (sizeBytes > RECORD_MAX_BYTES) {
+      const reason = `a record of ${sizeBytes} bytes, at most ${RECORD_MAX_BYTES}`;
+      throw new InputError('input_too_large', `cannot write for ${place}: ${reason}`);
+    }
+    return { partition, key, value: value === undefined ? null : Buffer.from(value) };
+  };
+  const change = (name: string, value: Uint8Array | undefined) =>
+    message(of.partition, Buffer.from(name), value);
 
   const state: StateStore = {
     ...readState(reader, stateTopic, of.partition),
@@ -74,27 +87,31 @@ export async function openClaim(parts: ClaimParts, of: PartitionOf): Promise<Cla
       if (changes.length > 0)
         await commit(
           stateTopic,
-          changes.map(({ name, value }) => message(name, value)),
+          changes.map(({ name, value }) => change(name, value)),
         );
     },
   };
   return {
     state,
+    async share(changes) {
+      if (changes.length > 0)
+        await commit(
+          names.state('shared'),
+          changes.map(({ name, value }) => message(name, value)),
+        );
+    },
     async append(topic, records) {
       if (records.length === 0) return;
       const messages = records.map(({ key, value }) => {
         const keyBytes = Buffer.from(key);
-        return {
-          key: keyBytes,
-          value: Buffer.from(value),
-          partition: partitionForKey(keyBytes, parts.partitions),
-        };
+        return message(partitionForKey(keyBytes, parts.partitions), keyBytes, value);
       });
       await commit(names.topic(topic), messages);
     },
     async isHeld() {
       try {
-        await commit(stateTopic, [message(`claim/${of.topic}/${of.partition}`, new Uint8Array(0))]);
+        // The removal of a name that never is: readers see nothing of it.
+        await commit(stateTopic, [change(`claim/${of.topic}/${of.partition}`, undefined)]);
         return true;
       } catch {
         return false;
@@ -124,7 +141,7 @@ function* requestsOf(topic: string, messages: readonly Message[]): Generator<Top
   let part: Message[] = [];
   let bytes = 0;
   for (const message of messages) {
-    const size = message.value?.length ?? 0;
+    const size = (message.key?.length ?? 0) + (message.value?.length ?? 0) + RECORD_OVERHEAD_BYTES;
     if (part.length > 0 && bytes + size > REQUEST_BYTES) {
       yield { topic, messages: part };
       part = [];
