@@ -97,7 +97,7 @@ export async function openClaim(parts: ClaimParts, of: PartitionOf): Promise<Cla
       if (changes.length > 0)
         await commit(
           names.state('shared'),
-          changes.map(({ name, value }) => message(name, value)),
+          changes.map(({ name, value }) => change(name, value)),
         );
     },
     async append(topic, records) {
