@@ -56,7 +56,8 @@ export function createClickHouseStore(client: ClickHouseClient, options: ClickHo
     );
   }
 
-  async function readBack(entries: readonly SealedEntry[]): Promise<'all' | 'none'> {
+  /** Number of these entries the store does not hold. @throws IntegrityError when it holds another at a place. */
+  async function missingOf(entries: readonly SealedEntry[]): Promise<number> {
     const expected = new Map<string, string>();
     for (const { logId, seq, leaf } of entries) expected.set(`${logId} ${seq}`, leaf);
     const found = new Set<string>();
@@ -77,11 +78,7 @@ export function createClickHouseStore(client: ClickHouseClient, options: ClickHo
         found.add(place);
       }
     }
-    if (found.size === expected.size) return 'all';
-    if (found.size === 0) return 'none';
-    throw new IntegrityError(
-      `cannot accept stored entries: GAP: ${expected.size - found.size} of ${expected.size} are missing`,
-    );
+    return expected.size - found.size;
   }
 
   return {
@@ -92,24 +89,28 @@ export function createClickHouseStore(client: ClickHouseClient, options: ClickHo
         await insert(entries, true);
       } catch (cause) {
         const failure = storeError(`insert ${entries.length} entries`, cause);
-        if (failure instanceof IntegrityError || (await readBack(entries)) === 'none') throw failure;
+        if (failure instanceof IntegrityError) throw failure;
+        // Some may be there: rows of a writer before this one, in another batch, whose insert ended after its answer
+        // was given up. All of these go in again then; equal rows are counted and do no harm, a missing one would.
+        if ((await missingOf(entries)) > 0) throw failure;
         return;
       }
-      if ((await readBack(entries)) === 'all') return;
+      const missing = await missingOf(entries);
+      if (missing === 0) return;
+      if (missing < entries.length) throw gap(missing, entries);
       // The engine notes a token before it adds the rows. Killed between the two, it knows the token and has no rows,
       // and drops every later insert under it; nothing is there, so the rows go in without one.
       await insert(entries, false).catch((cause: unknown) => {
         throw storeError(`insert ${entries.length} entries`, cause);
       });
-      if ((await readBack(entries)) === 'all') return;
+      if ((await missingOf(entries)) === 0) return;
       throw new IntegrityError(
         `cannot insert ${entries.length} entries: GAP: the engine accepted them and has none`,
       );
     },
     async expectStored(entries) {
-      if (entries.length > 0 && (await readBack(entries)) === 'none') {
-        throw new IntegrityError(`cannot accept stored entries: GAP: ${entries.length} are missing`);
-      }
+      const missing = await missingOf(entries);
+      if (missing > 0) throw gap(missing, entries);
     },
     async logs(source) {
       const found = new Map<string, StoredLog>();
@@ -130,6 +131,11 @@ export function createClickHouseStore(client: ClickHouseClient, options: ClickHo
     },
     close: () => client.close(),
   };
+}
+
+function gap(missing: number, { length }: readonly SealedEntry[]): IntegrityError {
+  const count = missing === length ? `${length}` : `${missing} of ${length}`;
+  return new IntegrityError(`cannot accept stored entries: GAP: ${count} are missing`);
 }
 
 /** SQL condition for the rows of one incarnation of one topic partition. Its parts are closed alphabets. */

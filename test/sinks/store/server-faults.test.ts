@@ -208,6 +208,17 @@ describe('a second writer', () => {
     expect(await count()).toBe(entries.length);
   });
 
+  test('whose late rows are a part of a batch that then fails is no gap: the batch goes in after it', async () => {
+    verifies('P2', 'P3');
+    await harness.store().append(entries.slice(0, 60));
+    await server.plan(exception('before', 286, 'UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE'));
+    await expect(harness.store().append(entries)).rejects.toBeInstanceOf(TransientError);
+    await harness.store().append(entries);
+    await harness.store().expectStored(entries);
+    expect(await count()).toBe(60 + entries.length);
+    expect(await harness.rows('SELECT uniqExact(leaf) FROM custody.entries')).toEqual([[entries.length]]);
+  });
+
   test('of other records at the same places is refused: FORK', async () => {
     verifies('P4');
     const forged = sealed(records(100).map((record) => ({ ...record, appendTimeMs: START_MS + 1 })));
