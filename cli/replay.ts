@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { Command } from 'commander';
 import { createEngine } from '../detectors/engine.ts';
+import { createSharedReplay } from '../detectors/shared-replay.ts';
 import type { Alert } from '../schemas/alert.ts';
 import type { CustodyEvent } from '../schemas/event.ts';
 import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
@@ -43,10 +44,13 @@ export function replayCommand(): Command {
               : `${sign}${sign === '' ? '' : ' '}${alert.alert_id} ${alert.title}\n`,
           );
         const engines = new Map<number, ReturnType<typeof createEngine>>();
+        const { enabled: isShared, epoch_ms: epochMs } = config.detect.shared_statistics;
+        const shared = createSharedReplay(epochMs);
         const counts = { events: 0, alerts: 0 };
-        for await (const row of storedEvents(sql, options.tenant)) {
+        for await (const row of storedEvents(sql, options.tenant, isShared ? epochMs : undefined)) {
           const engine = engines.get(row.kpart) ?? createEngine(config.detect);
           engines.set(row.kpart, engine);
+          if (isShared) shared.enter(row.kpart, engine, Number(row.kts_ms));
           counts.events += 1;
           for (const alert of engine.process({
             event: JSON.parse(row.body) as CustodyEvent,
@@ -65,7 +69,13 @@ export function replayCommand(): Command {
     });
 }
 
-async function* storedEvents(sql: SqlAccess, tenant: string | undefined): AsyncGenerator<EventRow> {
+/** Events partition by partition; epoch by epoch first when partitions share what they learn. */
+async function* storedEvents(
+  sql: SqlAccess,
+  tenant: string | undefined,
+  epochMs: number | undefined,
+): AsyncGenerator<EventRow> {
+  const order = `${epochMs === undefined ? '' : `intDiv(kts_ms, ${epochMs}), `}kpart, koffset`;
   const filter = `topic = 'custody.events' AND kind = 'event'${tenant === undefined ? '' : ' AND tenant = {tenant:String}'}`;
   const parameters = tenant === undefined ? {} : { tenant };
   const total = Number(
@@ -74,7 +84,7 @@ async function* storedEvents(sql: SqlAccess, tenant: string | undefined): AsyncG
     ).text(),
   );
   const response = await sql.query(
-    `SELECT kpart, toString(kts_ms) AS kts_ms, body FROM custody.entries WHERE ${filter} ORDER BY kpart, koffset FORMAT JSONEachRow`,
+    `SELECT kpart, toString(kts_ms) AS kts_ms, body FROM custody.entries WHERE ${filter} ORDER BY ${order} FORMAT JSONEachRow`,
     { parameters },
   );
   if (response.body === null) return;

@@ -1,7 +1,7 @@
 import type { ChainClass, ChainContext, ChainItem } from './chain-items.ts';
 import type { DetectorState, Finding } from './detector.ts';
 import { addItem, removeItem, type KnownItems } from './known-items.ts';
-import { knownEverywhere, shareItem, unshareItem, type SharedItems } from './shared-items.ts';
+import { knownEverywhere, shareItem, unshareItem } from './shared-statistics.ts';
 import {
   noveltyShare,
   recordScore,
@@ -45,7 +45,7 @@ export interface Unconfirmed {
   readonly finding: Finding | undefined;
 }
 
-export type ChainState = DetectorState<ChainTenant, ChainSession, SharedItems>;
+export type ChainState = DetectorState<ChainTenant, ChainSession>;
 
 const maxTenantItems = 8192;
 const maxSessionItems = 512;
@@ -86,7 +86,7 @@ export function learn(state: ChainState, items: readonly ChainItem[], bits: numb
     }
     const evicted = addItem(tenant.items, hash, maxTenantItems);
     if (evicted !== undefined) unshareItem(shared, evicted, tenant.hash);
-    shareItem(shared, hash, tenant.hash);
+    if (before === 0) shareItem(shared, hash, tenant.hash);
   }
   const bucket = scoreBucket(bits);
   if (bucket > session.bucket) {

@@ -1,5 +1,6 @@
 import type { Alert, Severity } from '../schemas/alert.ts';
 import type { CustodyEvent } from '../schemas/event.ts';
+import type { SharedStatistics } from './shared-statistics.ts';
 
 /**
  * One detection, as a pure reducer over the events of one tenant in log order. A detector reads no clock, no
@@ -9,32 +10,33 @@ import type { CustodyEvent } from '../schemas/event.ts';
  * State is plain data (objects, arrays, typed arrays, Map, Set, numbers, strings, bigint) so that the engine can
  * snapshot it, and it is bounded by the detector: a hostile sender must not be able to grow it without end.
  */
-export interface Detector<Tenant = unknown, Session = unknown, Shared = unknown> {
+export interface Detector<Tenant = unknown, Session = unknown> {
   /** kebab-case, stable: part of alert ids. */
   readonly id: string;
   /** Raised when the same events would give other alerts, or when the state changes shape. */
   readonly version: number;
   newTenantState(tenant: string): Tenant;
   newSessionState(): Session;
-  /** Knowledge across tenants: hashed items only, nothing that could show one tenant to another. */
-  newSharedState?(): Shared;
+  /** Uses `state.shared`. */
+  readonly sharesItems?: boolean;
   /** Called for each event that says something new (repeated deliveries never get here). */
-  step(event: DetectEvent, state: DetectorState<Tenant, Session, Shared>, raise: Raise): void;
+  step(event: DetectEvent, state: DetectorState<Tenant, Session>, raise: Raise): void;
   /**
    * The session has raised an alert of severity medium or more (of any detector): take back what it taught, so that
    * attackers cannot teach us their ways. After it, `step` is called with `event.quarantined` and must not learn.
    */
-  quarantine?(state: DetectorState<Tenant, Session, Shared>): void;
+  quarantine?(state: DetectorState<Tenant, Session>): void;
   /** The session ended: explicitly, idle in stream time, or evicted. Its state is dropped afterwards. */
-  closeSession?(state: DetectorState<Tenant, Session, Shared>, quarantined: boolean): void;
+  closeSession?(state: DetectorState<Tenant, Session>, quarantined: boolean): void;
   /** Whether the detector still learns what is normal for this tenant, and from how much. */
   status?(tenant: Tenant): { readonly learning: boolean; readonly seen: number };
 }
 
-export interface DetectorState<Tenant, Session, Shared> {
+export interface DetectorState<Tenant, Session> {
   readonly tenant: Tenant;
   readonly session: Session;
-  readonly shared: Shared;
+  /** Knowledge across tenants; `undefined` where nothing is shared, which is the default. */
+  readonly shared: SharedStatistics | undefined;
 }
 
 /** What the engine tells a detector about one event. Valid during the call of `step` only. */

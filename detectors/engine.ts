@@ -10,6 +10,14 @@ import { concernsDetectors, dropOldest, isNew, observeCall } from './observe.ts'
 import { keepPolicy, policyForCall, policyForEvent } from './policy-join.ts';
 import { createSessionTable } from './session-table.ts';
 import {
+  applyShared,
+  newSharedStatistics,
+  type EpochChanges,
+  type SharedChange,
+  type SharedStatistics,
+} from './shared-statistics.ts';
+import {
+  changesName,
   decodeState,
   encodeState,
   engineName,
@@ -20,7 +28,7 @@ import {
 } from './snapshot.ts';
 
 /** Raised when the engine's own records change shape. */
-const stateVersion = 1;
+const stateVersion = 2;
 const maxAlerted = 64;
 const defaultRepeatAfterMs = 30 * 60_000;
 
@@ -52,6 +60,15 @@ export interface Engine {
   /** Puts all pieces back into a new engine. Throws SnapshotVersionError, with nothing restored. */
   restore(entries: readonly { readonly name: string; readonly value: Uint8Array }[]): void;
   stats(): EngineStats;
+  /** Epoch of the records being processed; `undefined` before the first, and where nothing is shared. */
+  epoch(): number | undefined;
+  /** What this partition's tenants changed in the current epoch so far. */
+  epochChanges(): Readonly<Record<string, readonly SharedChange[]>>;
+  /**
+   * Goes on to a later epoch: its own changes of the current one are forgotten (they were told to all partitions), those
+   * of all partitions that became visible are applied in the order given. Every earlier epoch must have been applied.
+   */
+  beginEpoch(epoch: number, visible: readonly EpochChanges[]): void;
   /** How far the detectors have learned what is normal for the tenant, by detector id. */
   learning(tenant: string): Record<string, { readonly learning: boolean; readonly seen: number }>;
 }
@@ -76,7 +93,11 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
   const detectors = options.detectors ?? builtInDetectors(config);
   const repeatAfterMs = options.repeatAfterMs ?? defaultRepeatAfterMs;
   const version = `detect-state/${stateVersion} ${detectors.map(({ id, version: v }) => `${id}/${v}`).join(' ')}`;
-  const shared = detectors.map((detector) => detector.newSharedState?.());
+  const shared = detectors.map((detector) =>
+    config.shared_statistics.enabled && detector.sharesItems === true ? newSharedStatistics() : undefined,
+  );
+  let epoch: number | undefined;
+  let sharedChanged = false;
   const changedTenants = new Map<string, LiveTenant | undefined>();
   const changedSessions = new Set<SessionRecord>();
   const goneSessions = new Set<string>();
@@ -205,11 +226,15 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
           value: tenant === undefined ? undefined : encodeState(version, tenant.record),
         });
       if (changes.length > 0) {
-        changes.push({ name: engineName, value: encodeState(version, { seq }) });
+        changes.push({ name: engineName, value: encodeState(version, { seq, epoch }) });
         detectors.forEach(({ id }, index) => {
-          if (shared[index] !== undefined)
-            changes.push({ name: sharedName(id), value: encodeState(version, shared[index]) });
+          const own = shared[index];
+          if (own === undefined) return;
+          changes.push({ name: changesName(id), value: encodeState(version, own.changes) });
+          if (sharedChanged)
+            changes.push({ name: sharedName(id), value: encodeState(version, own.tenantsByItem) });
         });
+        sharedChanged = false;
       }
       goneSessions.clear();
       changedSessions.clear();
@@ -221,14 +246,41 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       const decoded = entries.map(({ name, value }) => ({ name, state: decodeState(version, value) }));
       const of = (prefix: string) =>
         decoded.filter(({ name }) => name.startsWith(prefix)).map(({ state }) => state);
-      seq = (of(engineName)[0] as { seq: number } | undefined)?.seq ?? 0;
+      const own = of(engineName)[0] as { seq: number; epoch: number | undefined } | undefined;
+      seq = own?.seq ?? 0;
+      epoch = own?.epoch;
       const sessions = of('session/') as SessionRecord[];
       table.restore(of('tenant/') as TenantRecord[], sessions);
       counts.quarantined = sessions.filter(({ quarantined }) => quarantined).length;
       detectors.forEach(({ id }, index) => {
-        const state = decoded.find(({ name }) => name === sharedName(id))?.state;
-        if (state !== undefined) shared[index] = state;
+        if (shared[index] === undefined) return;
+        const find = (wanted: string) => decoded.find(({ name }) => name === wanted)?.state;
+        shared[index] = {
+          ...newSharedStatistics(),
+          ...restoredShared(find(sharedName(id)), find(changesName(id))),
+        };
       });
+    },
+
+    epoch: () => epoch,
+
+    epochChanges: () =>
+      Object.fromEntries(
+        detectors.flatMap(({ id }, index) => {
+          const changes = [...(shared[index]?.changes.values() ?? [])];
+          return changes.length === 0 ? [] : [[id, changes]];
+        }),
+      ),
+
+    beginEpoch(next, visible) {
+      epoch = next;
+      detectors.forEach(({ id }, index) => {
+        const own = shared[index];
+        if (own === undefined) return;
+        own.changes.clear();
+        for (const { changes } of visible) applyShared(own, changes[id] ?? []);
+      });
+      sharedChanged ||= visible.length > 0;
     },
 
     stats() {
@@ -258,6 +310,13 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
         }),
       );
     },
+  };
+}
+
+function restoredShared(tenantsByItem: unknown, changes: unknown): Partial<SharedStatistics> {
+  return {
+    ...(tenantsByItem !== undefined && { tenantsByItem: tenantsByItem as SharedStatistics['tenantsByItem'] }),
+    ...(changes !== undefined && { changes: changes as SharedStatistics['changes'] }),
   };
 }
 

@@ -52,7 +52,7 @@ interface ExfilSession {
   readonly sent: Map<number, Sent>;
 }
 
-type State = DetectorState<ExfilTenant, ExfilSession, unknown>;
+type State = DetectorState<ExfilTenant, ExfilSession>;
 
 const maxTools = 1024;
 const maxDestinations = 8192;

@@ -28,7 +28,6 @@ import {
 } from './detector.ts';
 import { itemHash } from './item-hash.ts';
 import { knownToOthers } from './known-items.ts';
-import type { SharedItems } from './shared-items.ts';
 import { forgetScore, newScoreHistogram, percentile, scoreBucket, surpriseBits } from './surprise.ts';
 
 const maxPending = 8;
@@ -51,7 +50,7 @@ export type ScoreProbe = (eventId: string, score: number, bits: number) => void;
 export function novelChain(
   config: DetectConfig['novel_chain'],
   probe?: ScoreProbe,
-): Detector<ChainTenant, ChainSession, SharedItems> {
+): Detector<ChainTenant, ChainSession> {
   return {
     id: 'novel-chain',
     version: 1,
@@ -69,7 +68,7 @@ export function novelChain(
       chainBits: new Map(),
       pending: new Map(),
     }),
-    newSharedState: () => new Map(),
+    sharesItems: true,
 
     step(detected, state, raise) {
       const { call } = detected;

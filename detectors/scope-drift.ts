@@ -37,7 +37,7 @@ interface Claim {
   readonly ticket: string | undefined;
 }
 
-type State = DetectorState<ScopeTenant, ScopeSession, unknown>;
+type State = DetectorState<ScopeTenant, ScopeSession>;
 
 const maxActors = 4096;
 const maxGrantsPerActor = 128;

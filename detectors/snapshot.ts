@@ -21,6 +21,7 @@ export class SnapshotVersionError extends Error {
 export const engineName = 'engine';
 export const tenantName = (tenant: string) => `tenant/${tenant}`;
 export const sharedName = (detectorId: string) => `shared/${detectorId}`;
+export const changesName = (detectorId: string) => `changes/${detectorId}`;
 /** Session keys come from outside: a hash makes a name of bounded length and alphabet. */
 export const sessionName = (tenant: string, key: string) =>
   `session/${tenant}/${hash('sha256', key, 'hex').slice(0, 32)}`;

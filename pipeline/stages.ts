@@ -8,6 +8,8 @@ import { createLedgerWriter } from '../sinks/store/ledger-writer.ts';
 import type { Store } from '../sinks/store/store.ts';
 import type { PipelineContext } from './context.ts';
 import { createDetectStage } from './detect-stage.ts';
+import type { PartitionDetectorOptions } from './partition-detector.ts';
+import { createSharedExchange } from './shared-exchange.ts';
 import { readersOf, type Readers, type Status } from './status.ts';
 
 export interface Stages {
@@ -35,6 +37,7 @@ export function createStages(context: PipelineContext): Stages {
       log,
       createEngine: () => createEngine(config.detect),
       snapshotIntervalMs: config.detect.snapshot_interval_ms,
+      shared: sharedOf(context),
       clock: context.clock,
       logger: context.logger,
       metrics: context.metrics,
@@ -72,6 +75,23 @@ function createLedger(context: PipelineContext, store: Store): Component {
     metrics,
     onIntegrity: alarmOf(context, 'ledger'),
   });
+}
+
+const HOUR_MS = 3_600_000;
+
+/** What tenants share, when the configuration says so. */
+function sharedOf({ config, log, logger, metrics }: PipelineContext): PartitionDetectorOptions['shared'] {
+  const { enabled, epoch_ms, wait_ms } = config.detect.shared_statistics;
+  if (!enabled) return undefined;
+  const exchange = createSharedExchange({
+    log,
+    partitions: config.log.partitions,
+    keptEpochs: Math.ceil((config.log.retention_hours * HOUR_MS) / epoch_ms) + 3,
+    waitMs: wait_ms,
+    logger,
+    metrics,
+  });
+  return { exchange, epochMs: epoch_ms };
 }
 
 function createSinkDelivery(context: PipelineContext, index: number): { sink: Sink; delivery: Component } {

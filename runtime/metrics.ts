@@ -44,6 +44,11 @@ export function createMetrics() {
     ]),
     detected: counter('custody_detect_events_total', 'Events the detectors have seen', []),
     alerts: counter('custody_detect_alerts_total', 'Alerts raised', ['detector', 'severity']),
+    sharedIncomplete: counter(
+      'custody_detect_shared_incomplete_total',
+      'Epochs of shared statistics taken up without partitions that were behind',
+      [],
+    ),
     detectState: gauge('custody_detect_state_entries', 'Keys held in detector state', ['kind']),
     ledgerEntries: counter('custody_ledger_entries_total', 'Entries written and read back', ['kind']),
     ledgerInsertSeconds: new Histogram({

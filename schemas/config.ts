@@ -168,6 +168,26 @@ const detect = z.strictObject({
     .describe('open sessions held, least recently seen go first'),
   tenants_max: z.int().min(1).max(100_000).default(10_000),
   snapshot_interval_ms: z.int().min(100).max(600_000).default(5_000),
+  shared_statistics: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(false)
+        .describe('hashes of tool chains that at least three tenants use are shared between tenants'),
+      epoch_ms: z
+        .int()
+        .min(1_000)
+        .max(24 * 3_600_000)
+        .default(10 * 60_000)
+        .describe('what tenants share is seen by the others after one to two of these'),
+      wait_ms: z
+        .int()
+        .min(0)
+        .max(3_600_000)
+        .default(60_000)
+        .describe('how long to wait for a partition that is behind, before going on without it'),
+    })
+    .prefault({}),
   novel_chain: z
     .strictObject({
       enabled: z.boolean().default(true),

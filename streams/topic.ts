@@ -32,6 +32,19 @@ export interface Batch {
   readonly nextOffset: bigint;
 }
 
+/**
+ * A handler's way to say "not yet": the batch is handed over again when `until` resolves, and other partitions go on
+ * meanwhile. A handler that has done a part of the batch must recognise that part when it comes again.
+ */
+export class DeferredError extends Error {
+  readonly until: Promise<void>;
+  constructor(until: Promise<void>) {
+    super('the batch is put off');
+    this.name = 'DeferredError';
+    this.until = until;
+  }
+}
+
 /** The right to handle a partition. In a fleet it can pass to another worker while a handler runs. */
 export interface Lease {
   /** Aborts when the partition is being taken away or consuming ends: give up waiting, start nothing long. */
@@ -90,11 +103,13 @@ export interface RecordPlace {
   readonly appendTimeMs: number;
 }
 
-/** Stages that keep state beside the log, and the topics whose partitions they own. */
-export type StateArea = 'detect' | 'ledger';
+/** State beside the log, by the stage that keeps it; `shared` is written by every detect worker and read by all. */
+export type StateArea = 'detect' | 'ledger' | 'shared';
+
+export const STATE_AREAS: readonly StateArea[] = ['detect', 'ledger', 'shared'];
 
 export interface PartitionOf {
-  readonly area: StateArea;
+  readonly area: Exclude<StateArea, 'shared'>;
   readonly topic: TopicName;
   readonly partition: number;
 }
@@ -106,6 +121,8 @@ export interface PartitionOf {
 export interface Claim {
   /** Sees every write of this and of earlier claims. Writes reject with MovedError once the claim is lost. */
   readonly state: StateStore;
+  /** Writes to the area `shared`, under the partition's claim like `state`. */
+  share(changes: Parameters<StateStore['write']>[0]): Promise<void>;
   /** Appends as this claim's owner alone: all or nothing, durable when it resolves. */
   append(topic: TopicName, records: readonly TopicRecord[]): Promise<void>;
   /** Whether nobody has claimed the partition since; what its owner holds in memory is then still current. */

@@ -21,6 +21,10 @@ export function embeddedClaims(state: StateStore, topicOf: (name: TopicName) => 
           await state.write(changes);
         },
       },
+      async share(changes) {
+        refuseLost();
+        await state.write(changes);
+      },
       async append(name, records) {
         refuseLost();
         await topicOf(name).append(records);

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { IntegrityError } from '../../runtime/errors.ts';
-import type { Batch, ConsumedRecord, ConsumeOptions } from '../topic.ts';
+import { type Batch, type ConsumedRecord, type ConsumeOptions, DeferredError, type Lease } from '../topic.ts';
 import type { PartitionLog, ReadLimits } from './partition-log.ts';
 
 const BATCH_RECORDS = 1000;
@@ -97,10 +97,25 @@ async function consumePartition(
     if (records === undefined) return;
     at += BigInt(records.length);
     const batch: Batch = { partition: log.partition, records, nextOffset: at };
-    await options.handle(batch, { signal, confirm: () => Promise.resolve() });
+    if (!(await handleWhenReady(options, batch, signal))) return;
     position.commit(log.partition, at);
     // A handler that never waits must not keep timers and sockets from their turn.
     await nextTurn();
+  }
+}
+
+/** Hands the batch over until the handler has done it; false when the signal aborted before that. */
+async function handleWhenReady(options: ConsumeOptions, batch: Batch, signal: AbortSignal): Promise<boolean> {
+  const lease: Lease = { signal, confirm: () => Promise.resolve() };
+  for (;;) {
+    try {
+      await options.handle(batch, lease);
+      return true;
+    } catch (error) {
+      if (!(error instanceof DeferredError)) throw error;
+      if (signal.aborted) return false;
+      await error.until;
+    }
   }
 }
 

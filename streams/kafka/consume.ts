@@ -1,7 +1,7 @@
 import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import { IntegrityError, MovedError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { ConsumedRecord, ConsumeOptions, Lease } from '../topic.ts';
+import { type ConsumedRecord, type ConsumeOptions, DeferredError, type Lease } from '../topic.ts';
 import { kafkaError, kafkaErrorType } from './kafka-error.ts';
 
 const BATCH_RECORDS = 1000;
@@ -129,6 +129,18 @@ export async function consumeTopic(parts: ConsumeParts, options: ConsumeOptions)
     }
   }
 
+  /** Fetches nothing of the partition until the promise resolves; then from where the handler is. */
+  function putOff(own: Owned, until: Promise<void>): void {
+    consumer.pause([{ topic, partitions: [own.partition] }]);
+    until
+      .then(() => {
+        if (own.lease.signal.aborted || own.next === undefined) return;
+        consumer.seek({ topic, partition: own.partition, offset: String(own.next) });
+        consumer.resume([{ topic, partitions: [own.partition] }]);
+      })
+      .catch(fail);
+  }
+
   /** Gives a batch to the handler and commits; heartbeats go on meanwhile. */
   async function deliver(
     own: Owned,
@@ -164,7 +176,9 @@ export async function consumeTopic(parts: ConsumeParts, options: ConsumeOptions)
     try {
       await options.handle({ partition: own.partition, records, nextOffset: next }, lease);
     } catch (error) {
-      if (!own.lease.signal.aborted) fail(error);
+      if (own.lease.signal.aborted) return;
+      if (error instanceof DeferredError) putOff(own, error.until);
+      else fail(error);
       return;
     } finally {
       clearInterval(timer);

@@ -3,7 +3,7 @@ import { ConfigError, PermanentError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { KafkaLogConfig } from '../../schemas/config.ts';
-import { type Log, TOPIC_NAMES } from '../topic.ts';
+import { type Log, STATE_AREAS, TOPIC_NAMES } from '../topic.ts';
 import { openClaim } from './claims.ts';
 import { createKafka, type KafkaCredentials } from './client.ts';
 import { kafkaStartError } from './kafka-error.ts';
@@ -36,7 +36,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
   refuseWrongTopics(await prepareTopics(starting, config, config.create_topics));
 
   const closing = new AbortController();
-  const topicNames = [...TOPIC_NAMES.map(names.topic), names.state('detect'), names.state('ledger')];
+  const topicNames = [...TOPIC_NAMES.map(names.topic), ...STATE_AREAS.map(names.state)];
   const reader = createReader(newKafka(), topicNames);
   const admin = newKafka().admin();
   const release = () => Promise.all([reader.close(), admin.disconnect()]);

@@ -1,7 +1,7 @@
 import kafkajs, { type Admin, type ITopicConfig, type Kafka } from 'kafkajs';
 import { ConfigError, PermanentError } from '../../runtime/errors.ts';
 import type { KafkaLogConfig } from '../../schemas/config.ts';
-import { TOPIC_NAMES } from '../topic.ts';
+import { STATE_AREAS, TOPIC_NAMES } from '../topic.ts';
 import { RECORD_MAX_BYTES } from './appender.ts';
 import { kafkaStartError } from './kafka-error.ts';
 import { namesIn } from './names.ts';
@@ -67,7 +67,7 @@ export function wantedTopics(config: KafkaLogConfig): WantedTopic[] {
       'retention.bytes': exactly('-1'),
     },
   }));
-  const states = (['detect', 'ledger'] as const).map((area) => ({
+  const states = STATE_AREAS.map((area) => ({
     topic: names.state(area),
     ...size,
     settings: {

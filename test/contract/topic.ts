@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Batch, ConsumedRecord, ConsumeOptions, Topic, TopicRecord } from '../../streams/topic.ts';
+import {
+  type Batch,
+  type ConsumedRecord,
+  type ConsumeOptions,
+  DeferredError,
+  type Topic,
+  type TopicRecord,
+} from '../../streams/topic.ts';
 
 /** One fresh, empty topic and a way to end and start everything around it. */
 export interface TopicHarness {
@@ -321,6 +328,40 @@ export function topicContract(name: string, open: OpenTopic): void {
         },
       });
       expect(most).toBe(1);
+    });
+
+    it('hands a batch that was put off over again, and goes on with other partitions meanwhile', async () => {
+      const topic = await start(2);
+      await topic.append(Array.from({ length: 40 }, (_, index) => record(`key-${index}`, String(index))));
+      const stop = new AbortController();
+      const seen: ConsumedRecord[] = [];
+      let letGo: () => void = () => undefined;
+      const gate = new Promise<void>((resolve) => (letGo = resolve));
+      let isOpen = false;
+      let putOffCount = 0;
+      await topic.consume({
+        group: 'g',
+        maxBatchRecords: 5,
+        signal: stop.signal,
+        handle: ({ partition, records }) => {
+          if (partition === 0 && !isOpen) {
+            putOffCount += 1;
+            return Promise.reject(new DeferredError(gate));
+          }
+          seen.push(...records);
+          if (!isOpen && seen.length > 10) {
+            isOpen = true;
+            letGo();
+          }
+          if (seen.length === 40) stop.abort();
+          return Promise.resolve();
+        },
+      });
+      expect(putOffCount).toBeGreaterThan(0);
+      expect(seen[0]?.partition).toBe(1);
+      const zero = seen.filter(({ partition }) => partition === 0).map(({ offset }) => offset);
+      expect(zero).toEqual([...zero].sort((a, b) => (a < b ? -1 : 1)));
+      expect(new Set(seen.map(text)).size).toBe(40);
     });
 
     it('delivers records that are appended while it consumes, also by the handler', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { alertSchema } from '../../schemas/alert.ts';
+import type { DetectConfig } from '../../schemas/config.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
 import {
   by,
@@ -131,11 +132,18 @@ describe('novel chain', () => {
     const common: Call = { tool: 'create_invoice', server: 'billing', action: 'write' };
     const alone = learned().run;
     const alertsAlone = by(alone.session('first-use', [readTicket, common]), 'novel-chain');
-    const run = runner();
-    for (const tenant of ['t1', 't2', 't3']) run.session('s', [readTicket, common], tenant);
-    learnWorkday(run);
-    const alerts = by(run.session('first-use', [readTicket, common]), 'novel-chain');
+    const afterOthers = (config: DetectConfig, waitMs: number) => {
+      const run = runner(config);
+      for (const tenant of ['t1', 't2', 't3']) run.session('s', [readTicket, common], tenant);
+      run.wait(waitMs);
+      learnWorkday(run);
+      return by(run.session('first-use', [readTicket, common]), 'novel-chain');
+    };
+    const epochMs = 600_000;
+    const sharing = detectConfig({ shared_statistics: { enabled: true, epoch_ms: epochMs } });
     expect(alertsAlone).toHaveLength(1);
-    expect(alerts).toEqual([]);
+    expect(afterOthers(sharing, 2 * epochMs)).toEqual([]);
+    expect(afterOthers(sharing, 0)).toHaveLength(1);
+    expect(afterOthers(detectConfig(), 2 * epochMs)).toHaveLength(1);
   });
 });

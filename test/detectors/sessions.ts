@@ -3,6 +3,7 @@ import { createEngine, type DetectRecord, type Engine, type EngineOptions } from
 import type { Alert } from '../../schemas/alert.ts';
 import { configSchema, type DetectConfig } from '../../schemas/config.ts';
 import { EVENT_SCHEMA, type CustodyEvent } from '../../schemas/event.ts';
+import { createSharedReplay } from '../../detectors/shared-replay.ts';
 
 export const startMs = Date.UTC(2026, 0, 5, 9, 0, 0);
 export const hex = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -69,8 +70,11 @@ export function runner(config: DetectConfig = detectConfig(), options: EngineOpt
   let engine = createEngine(config, options);
   let timeMs = startMs;
   const records: DetectRecord[] = [];
+  const { enabled, epoch_ms } = config.shared_statistics;
+  const shared = createSharedReplay(epoch_ms);
   const send = (event: CustodyEvent, appendTimeMs = timeMs): Alert[] => {
     records.push({ event, appendTimeMs });
+    if (enabled) shared.enter(0, engine, appendTimeMs);
     return engine.process({ event, appendTimeMs });
   };
   return {

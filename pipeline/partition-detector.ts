@@ -1,0 +1,301 @@
+import type { Engine } from '../detectors/engine.ts';
+import { epochOf, visibleEpoch } from '../detectors/shared-statistics.ts';
+import { SnapshotVersionError } from '../detectors/snapshot.ts';
+import { canonicalJson } from '../evidence/canonical-json.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { MovedError } from '../runtime/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import type { Alert } from '../schemas/alert.ts';
+import { EVENT_SCHEMA, type CustodyEvent } from '../schemas/event.ts';
+import {
+  type Batch,
+  type Claim,
+  type ConsumedRecord,
+  DeferredError,
+  type Log,
+  type Topic,
+} from '../streams/topic.ts';
+import type { SharedExchange } from './shared-exchange.ts';
+
+export interface PartitionDetectorOptions {
+  readonly events: Topic;
+  readonly alerts: Topic;
+  readonly log: Pick<Log, 'claim'>;
+  readonly createEngine: () => Engine;
+  readonly snapshotIntervalMs: number;
+  /** Where partitions tell each other what tenants share; `undefined` = nothing is shared. */
+  readonly shared?: { readonly exchange: SharedExchange; readonly epochMs: number } | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Where a partition's snapshot stands: written in one transaction with the state it belongs to. */
+interface Position {
+  /** Offset of the first event the snapshot has not seen. */
+  readonly next: string;
+  /**
+   * End of the alerts partition when the snapshot was taken: alerts after it may repeat on recovery. Alerts have the
+   * key of their events, and both topics as many partitions, so a partition's alerts are in the partition of its number.
+   */
+  readonly alertsEnd: string;
+}
+
+/** Brokers' clocks may differ by this much when a quiet partition says that an epoch is over. */
+const CLOCK_SKEW_MS = 10_000;
+
+const positionName = (partition: number) => `detect-position/${partition}`;
+const statePrefix = (partition: number) => `detect/${partition}/`;
+
+/** The detectors of one partition, from the claim to its loss. */
+export class PartitionDetector {
+  /** Offset of the next event; everything before it has been seen and its alerts are in the topic. */
+  next: bigint;
+  readonly #partition: number;
+  readonly #options: PartitionDetectorOptions;
+  readonly #claim: Claim;
+  readonly #engine: Engine;
+  /** Alerts appended after the snapshot by the run that crashed. */
+  #published = new Set<string>();
+  /** A batch or a snapshot broke off: memory and log may differ, so the state must be restored. */
+  #broken = false;
+  #snapshotAtMs: number;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    partition: number,
+    options: PartitionDetectorOptions,
+    claim: Claim,
+    start: { readonly engine: Engine; readonly next: bigint },
+  ) {
+    this.#partition = partition;
+    this.#options = options;
+    this.#claim = claim;
+    this.#engine = start.engine;
+    this.next = start.next;
+    this.#snapshotAtMs = options.clock.nowMs();
+  }
+
+  /** Claims the partition and restores what the last owner's snapshot holds; from the log where it holds nothing. */
+  static async restore(partition: number, options: PartitionDetectorOptions): Promise<PartitionDetector> {
+    const claim = await options.log.claim({ area: 'detect', topic: 'custody.events', partition });
+    try {
+      const bytes = await claim.state.read(positionName(partition));
+      const position =
+        bytes === undefined ? undefined : (JSON.parse(Buffer.from(bytes).toString()) as Position);
+      const { start } = await options.events.bounds(partition);
+      const next = position === undefined ? start : BigInt(position.next);
+      const engine = options.createEngine();
+      const isRestored = position === undefined || (await restoreState(engine, partition, claim, options));
+      const detector = new PartitionDetector(partition, options, claim, {
+        engine,
+        next: isRestored ? next : start,
+      });
+      if (!isRestored) await detector.#relearn(next);
+      detector.#published = await idsAfter(options.alerts, partition, position?.alertsEnd);
+      return detector;
+    } catch (error) {
+      await claim.release();
+      throw error;
+    }
+  }
+
+  /** Nobody else has had the partition since, and nothing broke off. */
+  async isCurrent(): Promise<boolean> {
+    return !this.#broken && (await this.#claim.isHeld());
+  }
+
+  async release(): Promise<void> {
+    await this.#claim.release();
+  }
+
+  /** Keeps what was learned, if the partition is still ours, and lets go of it. */
+  async close(): Promise<void> {
+    await this.#inTurn(async () => {
+      try {
+        if (!this.#broken) await this.#snapshot();
+      } catch (error) {
+        if (!(error instanceof MovedError)) throw error;
+      } finally {
+        await this.release();
+      }
+    });
+  }
+
+  /** Sees a batch, or what is new in one that was put off in the middle. */
+  async handle(batch: Batch): Promise<void> {
+    await this.#inTurn(async () => {
+      try {
+        await this.#detect(batch);
+      } catch (error) {
+        if (!(error instanceof DeferredError)) this.#broken = true;
+        throw error;
+      }
+    });
+  }
+
+  /** For a partition without events: says that the epochs up to now are over, so that nobody waits for it. */
+  async idle(): Promise<void> {
+    const { shared } = this.#options;
+    if (shared === undefined || this.#broken) return;
+    await this.#inTurn(async () => {
+      const nowMs = this.#options.clock.nowMs();
+      const { end } = await this.#options.events.bounds(this.#partition);
+      if (end !== this.next) return;
+      await this.#tell(epochOf(nowMs - CLOCK_SKEW_MS, shared.epochMs) - 1);
+    });
+  }
+
+  stats(): Record<string, number> {
+    return { ...this.#engine.stats() };
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async #detect(batch: Batch): Promise<void> {
+    const alerts: Alert[] = [];
+    let seenCount = 0;
+    let wait: { readonly until: Promise<void> } | undefined;
+    for (const record of batch.records) {
+      if (record.offset < this.next) continue;
+      wait = await this.#enterEpochOf(record);
+      if (wait !== undefined) break;
+      alerts.push(...this.#process(record));
+      this.next = record.offset + 1n;
+      seenCount += 1;
+    }
+    await this.#publish(alerts.filter((alert) => !this.#published.has(alert.alert_id)));
+    this.#options.metrics.detected.inc(seenCount);
+    if (wait !== undefined) throw new DeferredError(wait.until);
+    this.next = batch.nextOffset;
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs - this.#snapshotAtMs < this.#options.snapshotIntervalMs) return;
+    this.#snapshotAtMs = nowMs;
+    await this.#snapshot();
+  }
+
+  #process(record: ConsumedRecord): Alert[] {
+    const event = eventOf(record);
+    return event === undefined ? [] : this.#engine.process({ event, appendTimeMs: record.appendTimeMs });
+  }
+
+  /** The state is of another version: the events that the log still has teach it again; their alerts are out already. */
+  async #relearn(until: bigint): Promise<void> {
+    for await (const record of this.#options.events.read(this.#partition, this.next, until)) {
+      for (;;) {
+        const wait = await this.#enterEpochOf(record);
+        if (wait === undefined) break;
+        await wait.until;
+      }
+      this.#process(record);
+    }
+    this.next = until;
+  }
+
+  /** Goes on to the record's epoch; gives what to wait for while other partitions have not told what it may see. */
+  async #enterEpochOf({
+    appendTimeMs,
+  }: ConsumedRecord): Promise<{ readonly until: Promise<void> } | undefined> {
+    const { shared } = this.#options;
+    if (shared === undefined) return undefined;
+    const epoch = epochOf(appendTimeMs, shared.epochMs);
+    const before = this.#engine.epoch();
+    if (before !== undefined && epoch <= before) return undefined;
+    await this.#tell(epoch - 1);
+    const visible = visibleEpoch(epoch);
+    const after = before === undefined ? -1 : visibleEpoch(before);
+    const heard = await shared.exchange.hear(after, visible);
+    if (!heard.complete) return heard;
+    this.#engine.beginEpoch(epoch, heard.changes);
+    return undefined;
+  }
+
+  async #tell(through: number): Promise<void> {
+    const epoch = this.#engine.epoch() ?? through;
+    if (epoch > through) return;
+    const changes = this.#engine.epochChanges();
+    await this.#options.shared?.exchange.tell(
+      this.#claim,
+      { partition: this.#partition, epoch, changes },
+      through,
+    );
+  }
+
+  async #publish(alerts: readonly Alert[]): Promise<void> {
+    if (alerts.length === 0) return;
+    await this.#claim.append(
+      'custody.alerts',
+      alerts.map((alert) => ({ key: alert.tenant, value: Buffer.from(canonicalJson(alert)) })),
+    );
+    for (const alert of alerts)
+      this.#options.metrics.alerts.inc({ detector: alert.detector.id, severity: alert.severity });
+  }
+
+  async #snapshot(): Promise<void> {
+    const { end } = await this.#options.alerts.bounds(this.#partition);
+    const position: Position = { next: String(this.next), alertsEnd: String(end) };
+    const prefix = statePrefix(this.#partition);
+    await this.#claim.state.write([
+      ...this.#engine.snapshot().map(({ name, value }) => ({ name: prefix + name, value })),
+      { name: positionName(this.#partition), value: Buffer.from(JSON.stringify(position)) },
+    ]);
+    this.#published.clear();
+  }
+}
+
+/**
+ * Puts the last snapshot back; false when it is of another version (a detector was changed, switched on or off), which
+ * removes it.
+ */
+async function restoreState(
+  engine: Engine,
+  partition: number,
+  { state }: Claim,
+  { logger }: PartitionDetectorOptions,
+): Promise<boolean> {
+  const prefix = statePrefix(partition);
+  const entries: { name: string; value: Uint8Array }[] = [];
+  for await (const { name, value } of state.entries(prefix)) {
+    entries.push({ name: name.slice(prefix.length), value });
+  }
+  try {
+    engine.restore(entries);
+    return true;
+  } catch (error) {
+    if (!(error instanceof SnapshotVersionError)) throw error;
+    logger.warn(
+      { partition, err: error },
+      'detector state is of another version; learning it again from the log',
+    );
+  }
+  await state.write(entries.map(({ name }) => ({ name: prefix + name, value: undefined })));
+  return false;
+}
+
+/** The event in a record; `undefined` for bodies that are not events (the ledger keeps those as malformed). */
+function eventOf(record: ConsumedRecord): CustodyEvent | undefined {
+  try {
+    const parsed = JSON.parse(
+      Buffer.from(record.value.buffer, record.value.byteOffset, record.value.byteLength).toString(),
+    ) as CustodyEvent;
+    if ((parsed as { schema?: unknown } | null)?.schema !== EVENT_SCHEMA) return undefined;
+    return parsed.tenant === record.key ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function idsAfter(alerts: Topic, partition: number, end: unknown): Promise<Set<string>> {
+  const ids = new Set<string>();
+  const { start } = await alerts.bounds(partition);
+  const from = typeof end === 'string' ? BigInt(end) : start;
+  for await (const { value } of alerts.read(partition, from > start ? from : start)) {
+    ids.add((JSON.parse(Buffer.from(value).toString()) as Alert).alert_id);
+  }
+  return ids;
+}
