@@ -44,6 +44,8 @@ export interface Fleet {
 export interface FleetOptions {
   readonly partitions: number;
   readonly kafka?: KafkaClusterOptions;
+  /** Instead of the ClickHouse `startClickHouse` finds; `stop` ends it too. */
+  readonly clickhouse?: TestClickHouse;
   readonly env?: Environment;
 }
 
@@ -51,7 +53,10 @@ export interface FleetOptions {
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const directory = await mkdtemp(join(tmpdir(), 'custody-fleet-'));
   const cluster = options.kafka ?? { brokers: 1 };
-  const [kafka, clickhouse] = await Promise.all([startKafkaCluster(cluster), startClickHouse()]);
+  const [kafka, clickhouse] = await Promise.all([
+    startKafkaCluster(cluster),
+    options.clickhouse ?? startClickHouse(),
+  ]);
   const env: Environment = {
     ...fleetEnvironment(kafka, clickhouse, options.partitions, cluster.brokers),
     CUSTODY_DATA_DIR: directory,

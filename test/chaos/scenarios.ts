@@ -1,0 +1,153 @@
+import { CREW, seconds, WORKERS, type Arena, type Scenario, type Worker } from './arena.ts';
+import type { Random } from './random.ts';
+
+/** How hard a scenario hits: `ci` in seconds, `nightly` longer and more often. */
+export type Force = 'ci' | 'nightly';
+
+const BROKERS = [1, 2, 3] as const;
+/** The fleet's session timeout, and a heartbeat more. */
+const SESSION_SECONDS = 7;
+
+/** All scenarios; what exactly happens in one is up to the random numbers it gets. */
+export function scenarios(force: Force): readonly Scenario[] {
+  const more = force === 'nightly';
+  return [
+    killRoles(more ? 10 : 6),
+    killBroker(more ? 3 : 1),
+    rollingRestart,
+    network('network-cut', 'cut', more ? 12 : 6),
+    network('network-stall', 'stall', more ? 14 : 8),
+    zombie('detect'),
+    zombie('ledger'),
+    rebalanceStorm(more ? 16 : 8),
+    clickHousePaused(more ? 120 : 20),
+    clickHouseKilled(more ? 60 : 8),
+    clickHouseSlow(more ? 40 : 10),
+    resend(more ? 100 : 30),
+  ];
+}
+
+const killRoles = (kills: number): Scenario => ({
+  name: 'kill-9-roles',
+  async run(arena, random) {
+    // Every role at least once, then whoever it hits.
+    const more = Array.from({ length: Math.max(0, kills - WORKERS.length) }, () => random.pick(WORKERS));
+    for (const role of random.shuffle([...WORKERS, ...more])) {
+      await seconds(0.2 + random.next());
+      const worker = random.pick(arena.crew(role));
+      await arena.kill(worker);
+      await arena.hire(role);
+    }
+  },
+});
+
+const killBroker = (kills: number): Scenario => ({
+  name: 'kill-9-broker',
+  async run({ fleet: { kafka } }, random) {
+    for (let kill = 0; kill < kills; kill += 1) {
+      const id = random.pick(BROKERS);
+      await kafka.kill(id, 'SIGKILL');
+      await seconds(3 + 4 * random.next());
+      await kafka.restart(id);
+      await seconds(1);
+    }
+  },
+});
+
+/** As a deployment does it: the new one is there before the next old one goes. */
+const rollingRestart: Scenario = {
+  name: 'rolling-restart',
+  async run(arena, random) {
+    for (const role of random.shuffle(WORKERS)) {
+      for (const worker of random.shuffle(arena.crew(role))) {
+        await arena.dismiss(worker);
+        await arena.hire(role);
+      }
+    }
+  },
+};
+
+const network = (name: string, way: 'cut' | 'stall', secondsMax: number): Scenario => ({
+  name,
+  async run({ proxies }, random) {
+    // One broker out of reach, then all of them.
+    for (const broken of [[random.pick(proxies)], proxies]) {
+      for (const proxy of broken) proxy[way]();
+      await seconds((secondsMax / 2) * (1 + random.next()));
+      for (const proxy of proxies) proxy.heal();
+      await seconds(2);
+    }
+  },
+});
+
+/** Asleep for longer than the session, so that another has its partitions, and awake again under load. */
+const zombie = (role: Extract<Worker, 'detect' | 'ledger'>): Scenario => ({
+  name: `zombie-${role}`,
+  copiesAllowed: true,
+  async run(arena, random) {
+    const sleeper = random.pick(arena.crew(role));
+    sleeper.signal('SIGSTOP');
+    await seconds(SESSION_SECONDS + 2 + 4 * random.next());
+    sleeper.signal('SIGCONT');
+    await seconds(3);
+  },
+});
+
+const rebalanceStorm = (rounds: number): Scenario => ({
+  name: 'rebalance-storm',
+  async run(arena, random) {
+    const starting: Promise<unknown>[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const role = random.pick(['detect', 'ledger'] as const);
+      starting.push(arena.hire(role));
+      await seconds(1);
+      const crew = arena.crew(role);
+      if (crew.length >= CREW[role]) await arena.kill(random.pick(crew));
+    }
+    await Promise.all(starting);
+  },
+});
+
+const clickHousePaused = (secondsCount: number): Scenario => ({
+  name: 'clickhouse-paused',
+  async run({ clickhouse }) {
+    await clickhouse.pause();
+    await seconds(secondsCount);
+    await clickhouse.resume();
+  },
+});
+
+const clickHouseKilled = (secondsCount: number): Scenario => ({
+  name: 'clickhouse-killed',
+  async run({ clickhouse }, random) {
+    for (let kill = 0; kill < 2; kill += 1) {
+      await seconds(random.next());
+      await clickhouse.kill();
+      await seconds(secondsCount / 2);
+      await clickhouse.restart();
+    }
+  },
+});
+
+const clickHouseSlow = (secondsCount: number): Scenario => ({
+  name: 'clickhouse-slow',
+  async run({ clickhouse }, random) {
+    await clickhouse.delay(random.int(300, 1500));
+    await seconds(secondsCount);
+    await clickhouse.delay(0);
+  },
+});
+
+/** A client that lost the answers sends everything it remembers again, while the others go on. */
+const resend = (requests: number): Scenario => ({
+  name: 'resend-everything',
+  async run({ load }) {
+    await seconds(2);
+    await load.resend(requests);
+  },
+});
+
+/** The scenario a seed stands for. */
+export const drawScenario = (random: Random, force: Force): Scenario => random.pick(scenarios(force));
+
+export type { Arena };
