@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../cli/load-config.ts';
+import { checkCommandLine } from './command-line.ts';
 import { BUILD_TIMEOUT_MS, installTool, runTool, textOf, toolAvailable } from './tools.ts';
 
 interface Service {
@@ -148,9 +149,13 @@ describe.skipIf(!available).each([FLEET, EMBEDDED])('%s, as Compose reads it', (
     }
   });
 
-  test('the configuration of every Custody process is one the program accepts', () => {
+  test('the configuration and the arguments of every Custody process are ones the program accepts', () => {
     for (const [name, service] of servicesOf(file).filter(([, one]) => isCustody(one))) {
-      expect(() => loadConfig({ file: '/dev/null', env: { ...service.environment } }), name).not.toThrow();
+      const check = () => {
+        const config = loadConfig({ file: '/dev/null', env: { ...service.environment } });
+        checkCommandLine(service.command ?? ['start'], config);
+      };
+      expect(check, name).not.toThrow();
     }
   });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../../cli/load-config.ts';
+import { checkCommandLine } from './command-line.ts';
 import { BUILD_TIMEOUT_MS, installTool, pipeTool, runTool, textOf, toolAvailable } from './tools.ts';
 
 interface Probe {
@@ -226,7 +227,7 @@ describe.skipIf(!available).each(cases)('the chart with %s values', (name) => {
       expect(metadata.annotations?.['helm.sh/hook']).toBe('pre-install,pre-upgrade');
   });
 
-  test('custody.yaml of every pod is one the program accepts, and names only files that are mounted', () => {
+  test('custody.yaml and arguments of every pod are ones the program accepts, and it names only files that are mounted', () => {
     for (const object of workloads()) {
       const pod = podOf(object);
       const mapName = pod.volumes.find((volume) => volume.name === 'config')!.configMap!.name;
@@ -237,7 +238,10 @@ describe.skipIf(!available).each(cases)('the chart with %s values', (name) => {
       writeFileSync(file, text);
       const variables = (containerOf(object).env ?? []).filter((one) => one.name.startsWith('CUSTODY_'));
       const env = Object.fromEntries(variables.map((variable) => [variable.name, variable.value]));
-      expect(() => loadConfig({ file, env }), `${roleOf(object)}:\n${text}`).not.toThrow();
+      const check = () => {
+        checkCommandLine(containerOf(object).args, loadConfig({ file, env }));
+      };
+      expect(check, `${roleOf(object)}:\n${text}`).not.toThrow();
 
       const mounted = pod.volumes
         .flatMap(({ projected }) => projected?.sources ?? [])

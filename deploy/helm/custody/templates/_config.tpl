@@ -34,6 +34,7 @@ brokers: {{ toJson .brokers }}
 partitions: {{ int .partitions }}
 replication_factor: {{ int .replicationFactor }}
 retention_hours: {{ int .retentionHours }}
+create_topics: {{ not $.Values.topics.enabled }}
 {{- if .tls.enabled }}
 {{- if .tls.caSecret }}
 tls: { ca_file: /etc/custody/secrets/kafka-ca/ca.crt }
