@@ -12,6 +12,9 @@ export interface KafkaCredentials {
 /** How often kafkajs itself repeats a request: about 20 s in all, then the caller hears of it. */
 const RETRY = { retries: 8, initialRetryTime: 100, maxRetryTime: 5_000 };
 
+/** For those who repeat requests themselves. */
+export const BRIEF_RETRY = { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000 };
+
 /** A client; each caller makes its own, because kafkajs shares offsets between the consumers of one. */
 export function createKafka(
   config: KafkaLogConfig,

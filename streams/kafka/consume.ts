@@ -1,22 +1,25 @@
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
-import { IntegrityError, MovedError } from '../../runtime/errors.ts';
+import type { Kafka } from 'kafkajs';
+import { backoffMs, sleep } from '../../runtime/backoff.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { type ConsumedRecord, type ConsumeOptions, DeferredError, type Lease } from '../topic.ts';
+import type { ConsumeOptions } from '../topic.ts';
+import { BATCH_BYTES } from './chunks.ts';
+import { createFetcher } from './fetcher.ts';
+import { createGroupMember, hasMoved, type Membership } from './group-member.ts';
 import { kafkaError, kafkaErrorType } from './kafka-error.ts';
+import { orAbort } from './or-abort.ts';
+import { type Tenure, workPartition } from './work-partition.ts';
 
-const BATCH_RECORDS = 1000;
-const BATCH_BYTES = 4 * 1024 * 1024;
 const IDLE_WAIT_MS = 250;
-/** The group has another generation, or this member is no longer known. */
-const MOVED: ReadonlySet<string> = new Set([
-  'REBALANCE_IN_PROGRESS',
-  'ILLEGAL_GENERATION',
-  'UNKNOWN_MEMBER_ID',
-  'NOT_COORDINATOR_FOR_GROUP',
-  'FENCED_INSTANCE_ID',
-]);
+const FETCH_MIN_BYTES = 1024 * 1024;
+const RETRY = { base_ms: 100, cap_ms: 2_000 };
+/** How long a group may be out of reach before consuming ends with that. */
+const UNREACHABLE_MS = 30_000;
+/** Time for the others to notice a rebalance and to join, after this member's handlers have given up. */
+const JOIN_MS = 30_000;
+const FAREWELL_MS = 2_000;
 
 export interface ConsumeParts {
+  /** Repeats little by itself: what is tried again is decided here. */
   readonly kafka: Kafka;
   /** As Kafka knows it. */
   readonly topic: string;
@@ -32,271 +35,142 @@ export interface ConsumeParts {
   readonly logger: Logger | undefined;
 }
 
-/** One assigned partition; made anew with every generation of the group. */
-interface Owned {
-  readonly partition: number;
-  readonly lease: AbortController;
-  /** Handlers and the look for the start run one after the other. */
-  turn: Promise<void>;
-  /** Offset the handler gets next; `undefined` until the start is known. */
-  next: bigint | undefined;
-}
-
 /**
- * Joins the group and hands over batches until the signal aborts or a handler rejects. Every assigned partition is
- * paused until its start is known, a handler keeps the membership alive while it runs, and when the group rebalances it
- * may finish what it does before the partition goes.
+ * Joins the group and hands over batches until the signal aborts or a handler rejects. Heartbeats go on whatever the
+ * handlers do. When the group rebalances their leases abort, and they have one session timeout to finish and commit
+ * before the partitions go; one that does not is left behind, its lease aborted and its commits refused.
  */
 export async function consumeTopic(parts: ConsumeParts, options: ConsumeOptions): Promise<void> {
   if (options.signal.aborted) return;
-  const { topic } = parts;
-  const lingers = (options.lingerMs ?? 0) > 0;
-  const consumer = parts.kafka.consumer({
-    groupId: parts.groupId,
-    sessionTimeout: parts.sessionTimeoutMs,
-    rebalanceTimeout: Math.max(60_000, parts.sessionTimeoutMs),
-    heartbeatInterval: Math.min(3_000, Math.floor(parts.sessionTimeoutMs / 6)),
-    allowAutoTopicCreation: false,
-    metadataMaxAge: 60_000,
-    maxBytesPerPartition: options.maxBatchBytes ?? BATCH_BYTES,
-    minBytes: lingers ? Math.floor((options.maxBatchBytes ?? BATCH_BYTES) / 4) : 1,
-    maxWaitTimeInMs: lingers ? (options.lingerMs ?? 0) : IDLE_WAIT_MS,
-    readUncommitted: false,
-  });
-  const owned = new Map<number, Owned>();
-  let finish: () => void = () => undefined;
-  const finished = new Promise<void>((resolve) => (finish = resolve));
+  const { topic, sessionTimeoutMs } = parts;
+  const heartbeatMs = Math.min(3_000, Math.floor(sessionTimeoutMs / 6));
+  const member = createGroupMember({ ...parts, rebalanceTimeoutMs: sessionTimeoutMs + JOIN_MS });
+  const fetcher = createFetcher({ kafka: parts.kafka, topic, ...fetchSizes(options) });
+  const stop = new AbortController();
+  const endNow = () => stop.abort();
   let failure: { readonly error: unknown } | undefined;
-  let ending = false;
-
-  const end = () => {
-    ending = true;
-    for (const { lease } of owned.values()) lease.abort();
-    finish();
-  };
   const fail = (error: unknown) => {
     failure ??= { error };
-    end();
+    stop.abort();
   };
+  /** What a partition does, one thing after the other, also across generations. */
+  const turns = new Map<number, Promise<void>>();
+  const inTurn = (partition: number, work: () => Promise<void> | undefined) => {
+    const before = turns.get(partition) ?? Promise.resolve();
+    turns.set(partition, before.then(work).catch(fail));
+  };
+  const workUnder = (tenure: Tenure, partition: number) =>
+    workPartition(parts, options, { member, fetcher }, tenure, partition).catch((error: unknown) => {
+      if (!tenure.signal.aborted) fail(error);
+    });
 
-  /** Puts work behind what the partition is doing. */
-  function inTurn(own: Owned, work: () => Promise<void>): Promise<void> {
-    const mine = own.turn.then(work);
-    own.turn = mine.catch(() => undefined);
-    return mine;
-  }
-
-  async function startOf(own: Owned): Promise<bigint> {
-    const { partition } = own;
-    const asked = await options.startOffset?.(partition);
-    const { start, end: last } = await parts.bounds(partition);
-    const from = asked ?? (await parts.committed(partition)) ?? start;
-    if (from > last || (asked !== undefined && asked < start)) {
-      throw new IntegrityError(
-        `cannot consume ${topic} partition ${partition} from offset ${from}: the log holds ${start} to ${last}`,
-      );
-    }
-    if (from < start) parts.onMissed(partition, start - from);
-    return from < start ? start : from;
-  }
-
-  async function begin(own: Owned): Promise<void> {
-    const from = await startOf(own);
-    if (own.lease.signal.aborted) return;
-    own.next = from;
-    consumer.seek({ topic, partition: own.partition, offset: String(from) });
-    consumer.resume([{ topic, partitions: [own.partition] }]);
-  }
-
-  function assigned(partitions: readonly number[]): void {
-    if (ending) return;
-    consumer.pause([{ topic, partitions: [...partitions] }]);
-    parts.onRebalance();
-    const before = new Map(owned);
-    owned.clear();
-    for (const { lease } of before.values()) lease.abort();
-    for (const [partition, { turn }] of before) {
-      if (partitions.includes(partition)) continue;
-      turn.then(() => options.lost?.(partition)).catch(fail);
-    }
-    for (const partition of partitions) {
-      const turn = before.get(partition)?.turn ?? Promise.resolve();
-      const own: Owned = { partition, lease: new AbortController(), turn, next: undefined };
-      owned.set(partition, own);
-      inTurn(own, () => begin(own)).catch((error: unknown) => {
-        if (!own.lease.signal.aborted) fail(error);
-      });
-    }
-  }
-
-  /** Fetches nothing of the partition until the promise resolves; then from where the handler is. */
-  function putOff(own: Owned, until: Promise<void>): void {
-    consumer.pause([{ topic, partitions: [own.partition] }]);
-    until
-      .then(() => {
-        if (own.lease.signal.aborted || own.next === undefined) return;
-        consumer.seek({ topic, partition: own.partition, offset: String(own.next) });
-        consumer.resume([{ topic, partitions: [own.partition] }]);
-      })
-      .catch(fail);
-  }
-
-  /** Gives a batch to the handler and commits; heartbeats go on meanwhile. */
-  async function deliver(
-    own: Owned,
-    records: ConsumedRecord[],
-    next: bigint,
-    beat: () => Promise<void>,
-  ): Promise<void> {
-    const heartbeat = async () => {
+  let joining: Promise<Membership | undefined> = Promise.resolve(undefined);
+  /** Undefined once consuming ends; a join that is under way then is left behind, and the group after it. */
+  async function join(): Promise<Membership | undefined> {
+    const sinceMs = performance.now();
+    for (let attempt = 0; !stop.signal.aborted; attempt += 1) {
+      joining = member.join();
       try {
-        await beat();
+        return await orAbort(joining, stop.signal);
       } catch (error) {
-        if (hasMoved(error)) own.lease.abort();
-        throw error;
-      }
-    };
-    const lease: Lease = {
-      signal: own.lease.signal,
-      async confirm() {
-        if (owned.get(own.partition) !== own)
-          throw new MovedError(`cannot go on with ${topic} partition ${own.partition}: it has moved`);
-        try {
-          await heartbeat();
-        } catch (cause) {
-          throw hasMoved(cause)
-            ? new MovedError(`cannot go on with ${topic} partition ${own.partition}: it is being moved`, {
-                cause,
-              })
-            : kafkaError(`confirm ${topic} partition ${own.partition}`, cause);
+        const hopeless = kafkaErrorType(error)?.endsWith('AUTHORIZATION_FAILED') === true;
+        if (hopeless || (!hasMoved(error) && performance.now() - sinceMs > UNREACHABLE_MS)) {
+          throw kafkaError(`consume ${topic}`, error);
         }
-      },
-    };
-    const timer = setInterval(() => void heartbeat().catch(() => undefined), 1_000);
-    try {
-      await options.handle({ partition: own.partition, records, nextOffset: next }, lease);
-    } catch (error) {
-      if (own.lease.signal.aborted) return;
-      if (error instanceof DeferredError) putOff(own, error.until);
-      else fail(error);
-      return;
-    } finally {
-      clearInterval(timer);
-    }
-    own.next = next;
-    await commit(consumer, { topic, partition: own.partition, offset: next });
-  }
-
-  async function eachBatch(payload: EachBatchPayload): Promise<void> {
-    const { batch, resolveOffset } = payload;
-    const own = owned.get(batch.partition);
-    if (own === undefined) return;
-    await inTurn(own, async () => {
-      const chunks = chunksOf(batch.messages, own, options, BigInt(batch.lastOffset()) + 1n);
-      for (const { records, next } of chunks) {
-        if (ending || own.lease.signal.aborted || own.next === undefined || payload.isStale()) return;
-        await deliver(own, records, next, payload.heartbeat);
-        if (own.next !== next) return;
-        resolveOffset(String(next - 1n));
-        parts.onLag(own.partition, Number(BigInt(batch.highWatermark) - next));
-        // Throws when the group rebalances: kafkajs joins again, after the other partitions' handlers.
-        await payload.heartbeat();
+        await sleep(backoffMs(attempt, RETRY, Math.random), stop.signal);
       }
-    });
+    }
+    return undefined;
   }
 
-  /** A fetch that held only markers of transactions: nobody handles a record, but the position moves. */
-  function skipped(partition: number, lastOffset: bigint): void {
-    const own = owned.get(partition);
-    if (own === undefined) return;
-    inTurn(own, async () => {
-      if (ending || own.lease.signal.aborted || own.next === undefined || lastOffset < own.next) return;
-      await deliver(own, [], lastOffset + 1n, () => Promise.resolve());
-    }).catch(() => undefined);
+  /** Sends heartbeats until the promise resolves; `end` is told when the membership is void, or may be. */
+  async function beatUntil(done: Promise<unknown>, membership: Membership, end: () => void): Promise<void> {
+    const finished = new AbortController();
+    const finish = () => finished.abort();
+    done.then(finish, finish);
+    let heardAtMs = Date.now();
+    let pending = false as boolean;
+    const beat = async () => {
+      pending = true;
+      const askedAtMs = Date.now();
+      try {
+        await member.heartbeat(membership);
+        heardAtMs = askedAtMs;
+      } catch (error) {
+        if (hasMoved(error)) end();
+      }
+      pending = false;
+    };
+    for (;;) {
+      await sleep(heartbeatMs, finished.signal);
+      if (finished.signal.aborted) return;
+      if (!pending) void beat();
+      if (Date.now() - heardAtMs > sessionTimeoutMs) end();
+    }
   }
 
-  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => assigned(payload.memberAssignment[topic] ?? []));
-  consumer.on(consumer.events.REBALANCING, () => {
-    for (const { lease } of owned.values()) lease.abort();
-  });
-  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-    if (payload.batchSize === 0) skipped(payload.partition, BigInt(payload.lastOffset));
-  });
-  consumer.on(consumer.events.CRASH, ({ payload }) => fail(kafkaError(`consume ${topic}`, payload.error)));
-  options.signal.addEventListener('abort', end, { once: true });
+  let current: Tenure | undefined;
+  let held: readonly number[] = [];
+  options.signal.addEventListener('abort', endNow, { once: true });
   try {
-    await consumer.connect();
-    await consumer.subscribe({ topics: [topic], fromBeginning: true });
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: parts.partitions,
-      eachBatch,
-    });
-    await finished;
-    await Promise.all([...owned.values()].map(({ turn }) => turn));
+    for (;;) {
+      const membership = await join();
+      if (membership === undefined) break;
+      parts.onRebalance();
+      const over = new AbortController();
+      const tenure: Tenure = {
+        membership,
+        signal: over.signal,
+        isCurrent: () => current === tenure,
+        end: () => over.abort(),
+      };
+      current = tenure;
+      for (const partition of held) {
+        if (!membership.partitions.includes(partition)) inTurn(partition, () => options.lost?.(partition));
+      }
+      held = membership.partitions;
+      for (const partition of held) {
+        inTurn(partition, () => workUnder(tenure, partition));
+      }
+      stop.signal.addEventListener('abort', tenure.end, { once: true });
+      if (stop.signal.aborted) tenure.end();
+      await beatUntil(aborted(over.signal), membership, tenure.end);
+      stop.signal.removeEventListener('abort', tenure.end);
+      const idle = Promise.all(turns.values());
+      const patience = stop.signal.aborted ? idle : Promise.race([idle, sleep(sessionTimeoutMs)]);
+      await beatUntil(patience, membership, tenure.end);
+      if (stop.signal.aborted) break;
+    }
   } catch (error) {
-    fail(kafkaError(`consume ${topic}`, error));
+    fail(error);
   } finally {
-    options.signal.removeEventListener('abort', end);
-    await consumer.disconnect().catch(() => undefined);
+    options.signal.removeEventListener('abort', endNow);
   }
+  await Promise.all(turns.values());
+  // A join can last as long as a rebalance, and the farewell as long as the broker is silent: nobody waits for them.
+  const left = joining
+    .then(
+      () => member.leave(),
+      () => member.leave(),
+    )
+    .catch(() => undefined)
+    .then(() => member.close());
+  await Promise.race([Promise.all([left, fetcher.close()]), sleep(FAREWELL_MS)]);
   if (failure !== undefined) throw failure.error;
 }
 
-const hasMoved = (error: unknown): boolean => MOVED.has(kafkaErrorType(error) ?? '');
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
-/** Where a commit cannot be made, the batch is delivered again to whoever has the partition next. */
-async function commit(
-  consumer: Consumer,
-  place: { topic: string; partition: number; offset: bigint },
-): Promise<void> {
-  const { topic, partition, offset } = place;
-  await consumer.commitOffsets([{ topic, partition, offset: String(offset) }]).catch(() => undefined);
-}
-
-/** The batch in the sizes the handler wants, without what it has had; the last one ends where the fetch ended. */
-function chunksOf(
-  messages: readonly KafkaMessage[],
-  own: Owned,
-  options: ConsumeOptions,
-  fetchEnd: bigint,
-): { records: ConsumedRecord[]; next: bigint }[] {
-  const maxRecords = Math.max(1, options.maxBatchRecords ?? BATCH_RECORDS);
-  const maxBytes = options.maxBatchBytes ?? BATCH_BYTES;
-  const chunks: { records: ConsumedRecord[]; next: bigint }[] = [];
-  let bytes = 0;
-  for (const message of messages) {
-    const record = recordOf(message, own.partition);
-    if (own.next !== undefined && record.offset < own.next) continue;
-    const chunk = chunks.at(-1);
-    if (
-      chunk === undefined ||
-      chunk.records.length === maxRecords ||
-      bytes + record.value.length > maxBytes
-    ) {
-      chunks.push({ records: [record], next: record.offset + 1n });
-      bytes = record.value.length;
-      continue;
-    }
-    chunk.records.push(record);
-    chunk.next = record.offset + 1n;
-    bytes += record.value.length;
-  }
-  const last = chunks.at(-1);
-  if (last !== undefined && last.next < fetchEnd) last.next = fetchEnd;
-  return chunks;
-}
-
-export function recordOf(
-  message: { offset: string; timestamp: string; key: Buffer | null; value: Buffer | null },
-  partition: number,
-): ConsumedRecord {
+function fetchSizes({ maxBatchBytes = BATCH_BYTES, lingerMs = 0 }: ConsumeOptions) {
+  const maxBytes = Math.max(FETCH_MIN_BYTES, maxBatchBytes);
+  const lingers = lingerMs > 0;
   return {
-    partition,
-    offset: BigInt(message.offset),
-    appendTimeMs: Number(message.timestamp),
-    key: message.key?.toString('utf8') ?? '',
-    value: message.value ?? new Uint8Array(0),
+    maxBytes,
+    minBytes: lingers ? Math.floor(maxBatchBytes / 4) : 1,
+    waitMs: lingers ? lingerMs : IDLE_WAIT_MS,
   };
 }

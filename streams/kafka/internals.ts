@@ -3,8 +3,8 @@ import type { Kafka } from 'kafkajs';
 
 /**
  * What is used of kafkajs beyond its public interface. Its public consumer can neither read a range without joining a
- * group nor see the identity of a topic, and it stalls on the empty batches that compaction leaves. kafkajs is pinned,
- * and unmaintained since 2024: these names do not change.
+ * group nor see the identity of a topic, stalls on the empty batches that compaction leaves, and hands over records of
+ * rolled-back transactions where two overlap. kafkajs is pinned, and unmaintained since 2024: these names do not change.
  */
 export interface Cluster {
   connect(): Promise<void>;
@@ -18,13 +18,52 @@ export interface Cluster {
   ): readonly { readonly partitionId: number; readonly leader: number }[];
   findBroker(node: { readonly nodeId: number | string }): Promise<Broker>;
   findControllerBroker(): Promise<Broker>;
-  removeBroker(address: { readonly host: string; readonly port: number }): void;
+  readonly brokerPool: { findConnectedBroker(): Promise<Broker> };
 }
 
+/** A request is sent once; an error code of the answer rejects. */
 export interface Broker {
   isConnected(): boolean;
+  findGroupCoordinator(of: {
+    readonly groupId: string;
+    readonly coordinatorType: 0;
+  }): Promise<{ readonly coordinator: { readonly nodeId: number } }>;
+  joinGroup(options: {
+    readonly groupId: string;
+    readonly sessionTimeout: number;
+    readonly rebalanceTimeout: number;
+    readonly memberId: string;
+    readonly groupProtocols: readonly { readonly name: string; readonly metadata: Buffer }[];
+  }): Promise<{
+    readonly generationId: number;
+    readonly leaderId: string;
+    readonly memberId: string;
+    readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[];
+  }>;
+  syncGroup(options: {
+    readonly groupId: string;
+    readonly generationId: number;
+    readonly memberId: string;
+    readonly groupAssignment: readonly { readonly memberId: string; readonly memberAssignment: Buffer }[];
+  }): Promise<{ readonly memberAssignment: Buffer }>;
+  heartbeat(of: GroupPlace): Promise<unknown>;
+  leaveGroup(of: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
+  offsetCommit(
+    options: GroupPlace & {
+      readonly topics: readonly {
+        readonly topic: string;
+        readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+      }[];
+    },
+  ): Promise<unknown>;
   readonly lookupRequest: (apiKey: number, definition: unknown) => (options: object) => ProtocolRequest;
   readonly connectionPool: { send(request: ProtocolRequest): Promise<unknown> };
+}
+
+export interface GroupPlace {
+  readonly groupId: string;
+  readonly groupGenerationId: number;
+  readonly memberId: string;
 }
 
 export interface ProtocolRequest {

@@ -1,10 +1,12 @@
-import type { Admin, Kafka } from 'kafkajs';
+import type { Admin, Kafka, KafkaConfig } from 'kafkajs';
 import { TransientError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { KafkaLogConfig } from '../../schemas/config.ts';
 import type { Topic, TopicName } from '../topic.ts';
 import { createAppender } from './appender.ts';
+import { consumedRecord } from './chunks.ts';
+import { BRIEF_RETRY } from './client.ts';
 import { consumeTopic } from './consume.ts';
 import { kafkaError } from './kafka-error.ts';
 import type { Names } from './names.ts';
@@ -15,7 +17,7 @@ export interface KafkaTopicParts {
   readonly topicId: string;
   readonly config: KafkaLogConfig;
   readonly names: Names;
-  readonly newKafka: () => Kafka;
+  readonly newKafka: (changes?: Partial<KafkaConfig>) => Kafka;
   readonly reader: KafkaReader;
   readonly admin: Admin;
   readonly metrics: Metrics | undefined;
@@ -48,7 +50,7 @@ export function kafkaTopic(parts: KafkaTopicParts): Topic & { close(): Promise<v
       const groupId = names.group(group, name);
       const [found] = await parts.admin.fetchOffsets({ groupId, topics: [topic], resolveOffsets: false });
       const offset = found?.partitions.find((of) => of.partition === partition)?.offset ?? '-1';
-      return offset === '-1' ? undefined : BigInt(offset);
+      return offset.startsWith('-') ? undefined : BigInt(offset);
     } catch (cause) {
       throw kafkaError(`read the offsets of group ${group}`, cause);
     }
@@ -70,7 +72,7 @@ export function kafkaTopic(parts: KafkaTopicParts): Topic & { close(): Promise<v
       const lags = new Map<number, number>();
       const run = consumeTopic(
         {
-          kafka: parts.newKafka(),
+          kafka: parts.newKafka({ retry: BRIEF_RETRY }),
           topic,
           groupId: names.group(group, name),
           partitions: config.partitions,
@@ -110,15 +112,7 @@ export function kafkaTopic(parts: KafkaTopicParts): Topic & { close(): Promise<v
       const { start, end } = await bounds(partition);
       const until = to !== undefined && to < end ? to : end;
       for await (const records of reader.read(topic, partition, from < start ? start : from, until)) {
-        for (const { offset, timestampMs, key, value } of records) {
-          yield {
-            partition,
-            offset,
-            appendTimeMs: timestampMs,
-            key: key?.toString('utf8') ?? '',
-            value: value ?? new Uint8Array(0),
-          };
-        }
+        for (const record of records) yield consumedRecord(record, partition);
       }
     },
     bounds,

@@ -2,8 +2,8 @@ import type { PartitionOf, StateArea, TopicName } from '../topic.ts';
 
 /** How Kafka calls what the pipeline names; everything of one deployment begins with its namespace. */
 export interface Names {
-  topic(name: TopicName): string;
-  state(area: StateArea): string;
+  readonly topic: (name: TopicName) => string;
+  readonly state: (area: StateArea) => string;
   group(group: string, name: TopicName): string;
   transactionalId(of: PartitionOf): string;
 }

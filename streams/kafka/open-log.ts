@@ -1,11 +1,11 @@
-import type { Kafka } from 'kafkajs';
+import type { Kafka, KafkaConfig } from 'kafkajs';
 import { ConfigError, PermanentError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { KafkaLogConfig } from '../../schemas/config.ts';
 import { type Log, STATE_AREAS, TOPIC_NAMES } from '../topic.ts';
 import { openClaim } from './claims.ts';
-import { createKafka, type KafkaCredentials } from './client.ts';
+import { BRIEF_RETRY, createKafka, type KafkaCredentials } from './client.ts';
 import { kafkaStartError } from './kafka-error.ts';
 import { kafkaTopic } from './kafka-topic.ts';
 import { namesIn } from './names.ts';
@@ -30,14 +30,15 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
   const { config, credentials, metrics, logger } = options;
   refusePlainText(config);
   const names = namesIn(config.namespace);
-  const newKafka = (): Kafka => createKafka(config, credentials, logger);
+  const newKafka = (changes: Partial<KafkaConfig> = {}): Kafka =>
+    createKafka(config, credentials, logger, changes);
   // Whoever starts the program waits for this answer: few repetitions.
   const starting = createKafka(config, credentials, logger, { retry: { retries: 3, initialRetryTime: 200 } });
   refuseWrongTopics(await prepareTopics(starting, config, config.create_topics));
 
   const closing = new AbortController();
   const topicNames = [...TOPIC_NAMES.map(names.topic), ...STATE_AREAS.map(names.state)];
-  const reader = createReader(newKafka(), topicNames);
+  const reader = createReader(newKafka({ retry: BRIEF_RETRY }), topicNames);
   const admin = newKafka().admin();
   const release = () => Promise.all([reader.close(), admin.disconnect()]);
   try {

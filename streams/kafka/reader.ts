@@ -26,6 +26,7 @@ export function createReader(kafka: Kafka, topics: readonly string[]): KafkaRead
   const cluster = createCluster(kafka);
   let connecting: Promise<void> | undefined;
   let closed = false;
+  const isClosed = () => closed;
 
   async function connect(): Promise<void> {
     await cluster.connect();
@@ -40,7 +41,7 @@ export function createReader(kafka: Kafka, topics: readonly string[]): KafkaRead
     ask: (broker: Broker) => Promise<T>,
   ): Promise<T> {
     for (let attempt = 0; ; attempt += 1) {
-      if (closed) throw new TransientError('unavailable', `cannot read ${topic}: the log is closed`);
+      if (isClosed()) throw new TransientError('unavailable', `cannot read ${topic}: the log is closed`);
       try {
         connecting ??= connect();
         await connecting;
@@ -49,7 +50,7 @@ export function createReader(kafka: Kafka, topics: readonly string[]): KafkaRead
       } catch (cause) {
         const type = kafkaErrorType(cause);
         if (
-          closed ||
+          isClosed() ||
           attempt === ATTEMPTS ||
           type === 'OFFSET_OUT_OF_RANGE' ||
           type?.endsWith('AUTHORIZATION_FAILED')
@@ -79,11 +80,23 @@ export function createReader(kafka: Kafka, topics: readonly string[]): KafkaRead
       let at = from;
       let undecidedSince: number | undefined;
       while (at < to) {
-        const range = { topic, partition, offset: at, maxBytes: FETCH_BYTES, waitMs: FETCH_WAIT_MS };
-        const { batches, aborted } = await atLeader(topic, partition, (broker) =>
+        const range = {
+          topic,
+          partition,
+          offset: at,
+          maxBytes: FETCH_BYTES,
+          minBytes: 1,
+          waitMs: FETCH_WAIT_MS,
+        };
+        const { batches, aborted, lastStable } = await atLeader(topic, partition, (broker) =>
           fetchPartition(broker, range),
         );
         const last = batches.at(-1);
+        // Everything before it is decided, and compaction has left nothing of it.
+        if (last === undefined && lastStable > at) {
+          at = lastStable;
+          continue;
+        }
         if (last === undefined) {
           undecidedSince ??= performance.now();
           if (performance.now() - undecidedSince > UNDECIDED_MS) {

@@ -13,17 +13,20 @@ const throwOn = (code: number): void => {
   if (code !== 0) throw protocolError(code);
 };
 
-export interface PartitionRange {
+export interface FetchRequest {
   readonly topic: string;
-  readonly partition: number;
-  readonly offset: bigint;
+  readonly partitions: readonly { readonly partition: number; readonly offset: bigint }[];
+  /** Of each partition; a batch that is larger comes alone. */
   readonly maxBytes: number;
-  /** How long the broker may wait for the first byte. */
+  readonly minBytes: number;
+  /** How long the broker may wait for `minBytes`. */
   readonly waitMs: number;
 }
 
 export interface FetchAnswer {
-  readonly logStart: bigint;
+  readonly partition: number;
+  /** What the broker has against this partition alone; the rest is empty then. */
+  readonly error: Error | undefined;
   readonly highWatermark: bigint;
   /** Records before it are decided: committed or aborted. */
   readonly lastStable: bigint;
@@ -31,66 +34,86 @@ export interface FetchAnswer {
   readonly batches: readonly RecordBatch[];
 }
 
-/** Fetch v11 of one partition, read committed. Source: Kafka's protocol guide. */
-export function fetchPartition(broker: Broker, range: PartitionRange): Promise<FetchAnswer> {
-  return send<FetchAnswer>(broker, {
-    request: {
-      ...FETCH,
-      encode: () =>
-        Promise.resolve(
-          newEncoder()
-            .writeInt32(-1)
-            .writeInt32(range.waitMs)
-            .writeInt32(1)
-            .writeInt32(range.maxBytes)
-            .writeInt8(isolation.readCommitted)
-            .writeInt32(0)
-            .writeInt32(-1)
-            .writeInt32(1)
-            .writeString(range.topic)
-            .writeInt32(1)
-            .writeInt32(range.partition)
-            .writeInt32(-1)
-            .writeInt64(String(range.offset))
-            .writeInt64('-1')
-            .writeInt32(range.maxBytes)
-            .writeInt32(0)
-            .writeString(''),
-        ),
-    },
+const FETCH_MAX_BYTES = 32 * 1024 * 1024;
+
+/** Fetch v11, read committed. Source: Kafka's protocol guide. */
+export function fetchPartitions(broker: Broker, request: FetchRequest): Promise<FetchAnswer[]> {
+  const { topic, partitions, maxBytes, minBytes, waitMs } = request;
+  const encode = () => {
+    const body = newEncoder()
+      .writeInt32(-1)
+      .writeInt32(waitMs)
+      .writeInt32(minBytes)
+      .writeInt32(FETCH_MAX_BYTES)
+      .writeInt8(isolation.readCommitted)
+      .writeInt32(0)
+      .writeInt32(-1)
+      .writeInt32(1)
+      .writeString(topic)
+      .writeInt32(partitions.length);
+    for (const { partition, offset } of partitions) {
+      body
+        .writeInt32(partition)
+        .writeInt32(-1)
+        .writeInt64(String(offset))
+        .writeInt64('-1')
+        .writeInt32(maxBytes);
+    }
+    return Promise.resolve(body.writeInt32(0).writeString(''));
+  };
+  return send<FetchAnswer[]>(broker, {
+    request: { ...FETCH, encode },
     response: {
       decode: (raw) => Promise.resolve(decodeFetch(raw)),
-      parse: (answer) => Promise.resolve(answer),
+      parse: (answers) => Promise.resolve(answers),
     },
   });
 }
 
+/** The same of one partition. */
+export async function fetchPartition(
+  broker: Broker,
+  { partition, offset, ...rest }: Omit<FetchRequest, 'partitions'> & { partition: number; offset: bigint },
+): Promise<FetchAnswer> {
+  const [answer] = await fetchPartitions(broker, { ...rest, partitions: [{ partition, offset }] });
+  if (answer === undefined) throw new Error('the broker left the partition out');
+  if (answer.error !== undefined) throw answer.error;
+  return answer;
+}
+
 /** throttle 4 · error 2 · session 4 · [topic · [partition 4 · error 2 · high 8 · stable 8 · start 8 · aborted · replica 4 · set]] */
-function decodeFetch(raw: Buffer): FetchAnswer {
+function decodeFetch(raw: Buffer): FetchAnswer[] {
   const read = reader(raw);
   read.skip(4);
   throwOn(read.int16());
   read.skip(4);
-  read.int32();
-  read.string();
-  read.int32();
-  read.skip(4);
+  const answers: FetchAnswer[] = [];
+  for (let topics = read.int32(); topics > 0; topics -= 1) {
+    read.string();
+    for (let left = read.int32(); left > 0; left -= 1) answers.push(decodePartition(read));
+  }
+  return answers;
+}
+
+function decodePartition(read: ReturnType<typeof reader>): FetchAnswer {
+  const partition = read.int32();
   const code = read.int16();
   const highWatermark = read.int64();
   const lastStable = read.int64();
-  const logStart = read.int64();
-  throwOn(code);
+  read.skip(8);
   const aborted: AbortedTransaction[] = [];
   for (let left = read.int32(); left > 0; left -= 1) {
     aborted.push({ producerId: read.int64(), firstOffset: read.int64() });
   }
   read.skip(4);
+  const set = read.bytes(read.int32());
   return {
-    logStart,
+    partition,
+    error: code === 0 ? undefined : protocolError(code),
     highWatermark,
     lastStable,
     aborted,
-    batches: decodeRecordBatches(read.bytes(read.int32())),
+    batches: decodeRecordBatches(set),
   };
 }
 
