@@ -15,6 +15,13 @@ export function configCommand(): Command {
       config.sinks.forEach((sink, index) => {
         if (sink.type === 'webhook') readSecret(sink.secret, `sinks.${index}.secret`, process.env);
       });
+      if (config.digest_key !== undefined) readSecret(config.digest_key, 'digest_key', process.env);
+      if (config.store.type === 'clickhouse' && config.store.password !== undefined) {
+        readSecret(config.store.password, 'store.password', process.env);
+      }
+      if (config.log.type === 'kafka' && config.log.sasl !== undefined) {
+        readSecret(config.log.sasl.password, 'log.sasl.password', process.env);
+      }
       process.stdout.write(
         options.json === true ? `${JSON.stringify(config, undefined, 2)}\n` : stringify(config),
       );

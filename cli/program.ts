@@ -5,6 +5,7 @@ import { configCommand } from './config.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { migrateCommand } from './migrate.ts';
 import { queryCommand } from './query.ts';
+import { refillCommand } from './refill.ts';
 import { replayCommand } from './replay.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
@@ -42,6 +43,7 @@ Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 store invalid, 4 undecid
     queryCommand,
     alertsCommand,
     replayCommand,
+    refillCommand,
     statusCommand,
     migrateCommand,
     topicsCommand,

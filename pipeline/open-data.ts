@@ -19,7 +19,8 @@ export async function openData(options: PipelineOptions, release: Release): Prom
   const metrics = createMetrics();
   const log = await openLog(options, metrics);
   release.push(() => log.close());
-  const store = needStore(roles) ? await openStore(options) : undefined;
+  const access = roles.has('ledger') ? 'write' : 'read';
+  const store = needStore(roles) ? await openStore(options, access) : undefined;
   if (store !== undefined) release.push(() => store.close());
   const alarms = createAlarms((alarm) => {
     logger.error({ alarm }, 'alarm');

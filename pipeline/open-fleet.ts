@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { systemClock } from '../runtime/clock.ts';
 import { loadDeployment } from '../runtime/deployment.ts';
-import { readEmbeddedLog } from '../streams/embedded/open-log.ts';
+import { openEmbeddedLog, readEmbeddedLog } from '../streams/embedded/open-log.ts';
 import { openKafkaLog } from '../streams/kafka/open-log.ts';
 import type { Log } from '../streams/topic.ts';
 import type { OpenStore, PipelineOptions } from './context.ts';
@@ -47,6 +47,32 @@ export async function openFleet(access: Access): Promise<Fleet> {
       for (const log of logs) await log.close();
     },
   };
+}
+
+/** Log and store for a command that writes to the store, in place of the processes that do so otherwise. */
+export async function openForRepair(
+  access: Access,
+): Promise<{ log: Log; store: OpenStore; deployment: string; close(): Promise<void> }> {
+  const { config } = access;
+  const log =
+    config.log.type === 'kafka'
+      ? await openFleetLog(access)
+      : await openEmbeddedLog({
+          directory: join(config.data_dir, 'log'),
+          config: config.log,
+          clock: systemClock,
+        });
+  try {
+    const store = await openStore(access);
+    const close = async () => {
+      await store.close();
+      await log.close();
+    };
+    return { log, store, deployment: config.deployment ?? loadDeployment(config.data_dir, undefined), close };
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
 }
 
 /** The topics of a fleet, for reading. */

@@ -1,9 +1,4 @@
-import {
-  createEntryBuilder,
-  type EntryBuilder,
-  type LogSource,
-  type SealedEntry,
-} from '../../evidence/entry-builder.ts';
+import { createEntryBuilder, type EntryBuilder, type LogSource } from '../../evidence/entry-builder.ts';
 import { backoffMs, sleep } from '../../runtime/backoff.ts';
 import type { Component } from '../../runtime/component.ts';
 import { CustodyError, IntegrityError, MovedError } from '../../runtime/errors.ts';
@@ -12,6 +7,7 @@ import type { Metrics } from '../../runtime/metrics.ts';
 import { traced } from '../../runtime/tracing.ts';
 import type { LedgerConfig } from '../../schemas/config.ts';
 import type { Batch, Claim, Lease, Log, Topic } from '../../streams/topic.ts';
+import { byDay } from './by-day.ts';
 import { headChanges } from './ledger-heads.ts';
 import { resumeLedger } from './ledger-resume.ts';
 import type { Store } from './store.ts';
@@ -177,15 +173,4 @@ function isRepeatable(error: unknown): error is CustodyError {
   return (
     error instanceof CustodyError && !(error instanceof IntegrityError) && !(error instanceof MovedError)
   );
-}
-
-/** Splits entries in log order into runs of one day; days never decrease, so the oldest comes first. */
-function byDay(entries: readonly SealedEntry[]): SealedEntry[][] {
-  const runs: SealedEntry[][] = [];
-  for (const entry of entries) {
-    const run = runs.at(-1);
-    if (run?.[0]?.day === entry.day) run.push(entry);
-    else runs.push([entry]);
-  }
-  return runs;
 }
