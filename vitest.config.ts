@@ -1,10 +1,26 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+import { whyNoKafka } from './test/support/possible.ts';
+
+/** Suites over a real Apache Kafka: everywhere but where none can run. */
+const NEEDS_KAFKA = [
+  'test/streams/kafka*.test.ts',
+  'test/support-tests/**',
+  'test/determinism/**',
+  'test/chaos/chaos.test.ts',
+  'test/deploy/kafka.test.ts',
+  'test/e2e/grow.test.ts',
+];
+const noKafka = whyNoKafka();
+if (noKafka !== undefined) {
+  process.stdout.write(`\nNOT RUN, ${noKafka}:\n  ${NEEDS_KAFKA.join('\n  ')}\n\n`);
+}
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...(noKafka === undefined ? [] : NEEDS_KAFKA)],
     testTimeout: 30_000,
-    hookTimeout: 60_000,
+    hookTimeout: 120_000,
     // chDB binds one data directory per process: each test file gets its own process.
     pool: 'forks',
   },
