@@ -42,7 +42,8 @@ export interface PipelineContext extends PipelineOptions {
   /** `undefined` where no role here reads or writes it. */
   readonly store: OpenStore | undefined;
   readonly deployment: string;
-  readonly digestKey: Uint8Array;
+  /** Of every process that collects. */
+  readonly digestKey: Uint8Array | undefined;
   readonly metrics: Metrics;
   readonly alarms: Alarms;
 }

@@ -1,5 +1,6 @@
 import { createIngestGrpc } from '../collectors/ingest-grpc.ts';
 import { createIngestHttp } from '../collectors/ingest-http.ts';
+import type { IngestDeps } from '../collectors/intake.ts';
 import type { Component } from '../runtime/component.ts';
 import type { ListenerConfig } from '../schemas/config.ts';
 import { createSqlEndpoint } from '../sinks/store/sql-endpoint/sql-endpoint.ts';
@@ -25,19 +26,9 @@ interface Door {
 
 /** Every door of the process that its roles need and the configuration opens. */
 export function createListeners(context: PipelineContext, status: () => Promise<Status>): Listeners {
-  const { config, tokens, clock, logger, metrics, log, digestKey } = context;
-  const intake = {
-    config: config.ingest,
-    tokens: tokens.ingest,
-    events: log.topic('custody.events'),
-    deadletter: log.topic('custody.deadletter'),
-    digestKey,
-    clock,
-    logger,
-    metrics,
-  };
+  const { config, tokens, clock, logger, metrics } = context;
   const storePath = context.store?.path;
-  const collects = context.roles.has('collector');
+  const intake = intakeOf(context);
   const doors: readonly Door[] = [
     ...(storePath === undefined
       ? []
@@ -62,12 +53,12 @@ export function createListeners(context: PipelineContext, status: () => Promise<
       create: () =>
         createAdminHttp({ listener: config.admin.listener, tokens: tokens.admin, metrics, status }),
     },
-    ...(collects
-      ? ([
+    ...(intake === undefined
+      ? []
+      : ([
           { name: 'http', listener: config.ingest.http, create: () => createIngestHttp(intake) },
           { name: 'grpc', listener: config.ingest.grpc, create: () => createIngestGrpc(intake) },
-        ] as const)
-      : []),
+        ] as const)),
   ];
   const open = doors
     .filter(({ listener }) => listener.enabled)
@@ -76,5 +67,21 @@ export function createListeners(context: PipelineContext, status: () => Promise<
     components: open.map(({ component }) => component),
     addresses: () =>
       Object.fromEntries(open.map(({ name, tls, component }) => [name, { ...component.address(), tls }])),
+  };
+}
+
+/** What collectors work with; `undefined` where this process does not collect. */
+function intakeOf(context: PipelineContext): IngestDeps | undefined {
+  const { config, tokens, clock, logger, metrics, log, digestKey, roles } = context;
+  if (!roles.has('collector') || digestKey === undefined) return undefined;
+  return {
+    config: config.ingest,
+    tokens: tokens.ingest,
+    events: log.topic('custody.events'),
+    deadletter: log.topic('custody.deadletter'),
+    digestKey,
+    clock,
+    logger,
+    metrics,
   };
 }

@@ -66,16 +66,16 @@ export async function openStore(
 }
 
 /** Who we are and what digests are keyed with: configured in a fleet, made once in the data directory otherwise. */
-function identityOf({ config, secrets }: PipelineOptions): { deployment: string; digestKey: Uint8Array } {
-  const isFleet = config.log.type === 'kafka' && config.deployment !== undefined;
+function identityOf({ config, secrets }: PipelineOptions): Pick<PipelineContext, 'deployment' | 'digestKey'> {
+  const configured =
+    config.digest_key === undefined
+      ? undefined
+      : parseDigestKey(secrets(config.digest_key, 'digest_key'), 'digest_key');
+  if (config.log.type === 'kafka' && config.deployment !== undefined) {
+    return { deployment: config.deployment, digestKey: configured };
+  }
   return {
-    deployment:
-      isFleet && config.deployment !== undefined
-        ? config.deployment
-        : loadDeployment(config.data_dir, config.deployment),
-    digestKey:
-      config.digest_key === undefined
-        ? loadDigestKey(config.data_dir)
-        : parseDigestKey(secrets(config.digest_key, 'digest_key'), 'digest_key'),
+    deployment: loadDeployment(config.data_dir, config.deployment),
+    digestKey: configured ?? loadDigestKey(config.data_dir),
   };
 }

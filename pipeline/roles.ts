@@ -25,6 +25,12 @@ export function refuseImpossibleRoles(config: Config, roles: ReadonlySet<Role>):
       { path: 'deployment' },
     );
   }
+  if (roles.has('collector') && config.digest_key === undefined) {
+    throw new ConfigError(
+      'cannot collect on Kafka without a digest key: collectors with keys of their own would give one value different digests; set digest_key (openssl rand -hex 32)',
+      { path: 'digest_key' },
+    );
+  }
   if (!isWhole && config.store.type === 'embedded' && (roles.has('ledger') || roles.has('notary'))) {
     throw new ConfigError(
       'cannot start the ledger apart from the rest on an embedded store: it belongs to one process; set store.type: clickhouse',
