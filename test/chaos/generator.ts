@@ -134,7 +134,7 @@ export function createLoad(options: LoadOptions): Load {
     },
     async stop(deadlineMs) {
       running = false;
-      let late = false;
+      let late = false as boolean;
       const timer = setTimeout(() => {
         late = true;
         gaveUp.abort();

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createEngine } from '../../detectors/engine.ts';
+import { TransientError } from '../../runtime/errors.ts';
 import { configSchema } from '../../schemas/config.ts';
 import { EVENT_SCHEMA, type CustodyEvent } from '../../schemas/event.ts';
 import { openKafkaLog } from '../../streams/kafka/open-log.ts';
@@ -35,7 +36,11 @@ export function openLogOf({ kafka, env }: Fleet): Promise<Log> {
 export async function untilCaughtUp(log: Log, deadlineMs: number): Promise<void> {
   const end = performance.now() + deadlineMs;
   for (let still = 0; still < 2;) {
-    const behind = await lagging(log);
+    // A broker that just came back still loads what it coordinates.
+    const behind = await lagging(log).catch((error: unknown) => {
+      if (error instanceof TransientError) return [error.message];
+      throw error;
+    });
     still = behind.length === 0 ? still + 1 : 0;
     if (performance.now() > end) throw new Error(`still behind after ${deadlineMs} ms: ${behind.join(', ')}`);
     await pause(300);

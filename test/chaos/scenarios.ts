@@ -1,4 +1,5 @@
-import { CREW, seconds, WORKERS, type Arena, type Scenario, type Worker } from './arena.ts';
+import { CREW, seconds, WORKERS, type Scenario, type Worker } from './arena.ts';
+import { canMountDisks, fillDiskOf } from './full-disk.ts';
 import type { Random } from './random.ts';
 
 /** How hard a scenario hits: `ci` in seconds, `nightly` longer and more often. */
@@ -24,6 +25,7 @@ export function scenarios(force: Force): readonly Scenario[] {
     clickHouseKilled(more ? 60 : 8),
     clickHouseSlow(more ? 40 : 10),
     resend(more ? 100 : 30),
+    fullDisk,
   ];
 }
 
@@ -85,7 +87,10 @@ const zombie = (role: Extract<Worker, 'detect' | 'ledger'>): Scenario => ({
   name: `zombie-${role}`,
   copiesAllowed: true,
   async run(arena, random) {
+    // A slow store makes it likely that the writer falls asleep in the middle of an insert.
+    await arena.clickhouse.delay(random.pick([0, 300, 900]));
     const sleeper = random.pick(arena.crew(role));
+    await seconds(random.next());
     sleeper.signal('SIGSTOP');
     await seconds(SESSION_SECONDS + 2 + 4 * random.next());
     sleeper.signal('SIGCONT');
@@ -147,7 +152,11 @@ const resend = (requests: number): Scenario => ({
   },
 });
 
+const fullDisk: Scenario = {
+  name: 'full-disk',
+  skipped: () => (canMountDisks() ? undefined : 'a disk of its own cannot be mounted here: not root'),
+  run: (arena, random) => fillDiskOf(arena, random.pick(BROKERS)),
+};
+
 /** The scenario a seed stands for. */
 export const drawScenario = (random: Random, force: Force): Scenario => random.pick(scenarios(force));
-
-export type { Arena };
