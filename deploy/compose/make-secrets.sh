@@ -84,7 +84,8 @@ XML
 
 cluster_id
 for name in digest-key ingest-token admin-token grafana-admin-password kafka-broker-password kafka-custody-password \
-  clickhouse-admin-password clickhouse-migrator-password clickhouse-writer-password clickhouse-reader-password; do
+  clickhouse-admin-password clickhouse-migrator-password clickhouse-writer-password clickhouse-notary-password \
+  clickhouse-reader-password; do
   random "$name"
 done
 clickhouse_admin

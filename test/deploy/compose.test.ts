@@ -161,7 +161,7 @@ describe.skipIf(!available).each([FLEET, EMBEDDED])('%s, as Compose reads it', (
 });
 
 describe.skipIf(!available)('the fleet', () => {
-  test('has every role, and two detectors and ledgers', () => {
+  test('has every role, two detectors and ledgers, and one notary', () => {
     const roles = new Map(
       servicesOf(FLEET)
         .filter(([, service]) => service.command?.[0] === 'start')
@@ -173,8 +173,21 @@ describe.skipIf(!available)('the fleet', () => {
         ['detect', 2],
         ['ledger', 2],
         ['sink', 1],
+        ['notary', 1],
       ]),
     );
+  });
+
+  test('who verifies the store is another user of ClickHouse than who writes it', () => {
+    const { ledger, notary } = project(FLEET).services;
+    expect(ledger?.environment?.['CUSTODY_STORE_USERNAME']).toBe('custody_writer');
+    expect(notary?.environment?.['CUSTODY_STORE_USERNAME']).toBe('custody_notary');
+    const passwords = (service: Service | undefined) =>
+      (service?.secrets ?? [])
+        .map(({ source }) => source)
+        .filter((source) => source.startsWith('clickhouse-'));
+    expect(passwords(ledger)).toEqual(['clickhouse-writer-password']);
+    expect(passwords(notary)).toEqual(['clickhouse-notary-password']);
   });
 
   test('only what publishes a port or delivers alerts is on a network that leaves the host', () => {

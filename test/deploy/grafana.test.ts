@@ -112,7 +112,7 @@ describe('provisioning', () => {
       }[];
     };
     expect(config.scrape_configs[0]!.dns_sd_configs[0]).toMatchObject({
-      names: ['collector', 'detect', 'ledger', 'sink'],
+      names: ['collector', 'detect', 'ledger', 'sink', 'notary'],
       port: 8470,
     });
     expect(config.scrape_configs[0]!.authorization.credentials_file).toBe('/run/secrets/admin-token');

@@ -121,12 +121,16 @@ describe.skipIf(!available)('helm lint --strict', () => {
 
 describe.skipIf(!available).each(cases)('the chart with %s values', (name) => {
   const roles =
-    name === 'full' ? ['collector', 'detect', 'ledger', 'sink'] : ['collector', 'detect', 'ledger'];
+    name === 'full'
+      ? ['collector', 'detect', 'ledger', 'notary', 'sink']
+      : ['collector', 'detect', 'ledger', 'notary'];
+  /** Every role but the notary, of which there is one whatever happens. */
+  const scaled = roles.filter((role) => role !== 'notary');
   const workloads = () => [...objects(name, 'Deployment'), ...objects(name, 'Job')];
 
-  test('has a Deployment and a disruption budget for each role, and a service account without a token', () => {
+  test('has a Deployment for each role, a disruption budget for each that may be several, and a service account without a token', () => {
     expect(objects(name, 'Deployment').map(roleOf).sort()).toEqual(roles);
-    expect(objects(name, 'PodDisruptionBudget').map(roleOf).sort()).toEqual(roles);
+    expect(objects(name, 'PodDisruptionBudget').map(roleOf).sort()).toEqual(scaled);
     expect(objects(name, 'ServiceAccount')[0]).toMatchObject({ automountServiceAccountToken: false });
     for (const object of workloads()) expect(podOf(object).automountServiceAccountToken).toBe(false);
   });
@@ -193,11 +197,31 @@ describe.skipIf(!available).each(cases)('the chart with %s values', (name) => {
     }
   });
 
+  test('there is one notary, and it is gone before its successor starts', () => {
+    const notaries = objects(name, 'Deployment').filter((object) => roleOf(object) === 'notary');
+    expect(notaries.map(({ spec }) => spec)).toMatchObject([{ replicas: 1, strategy: { type: 'Recreate' } }]);
+  });
+
+  test('who verifies the store has a user and a password of its own, not those of who writes it', () => {
+    const namesOf = (role: string) => {
+      const pod = podOf(objects(name, 'Deployment').find((object) => roleOf(object) === role)!);
+      const sources = pod.volumes.flatMap(({ projected }) => projected?.sources ?? []);
+      return sources
+        .map(({ secret }) => secret.name)
+        .filter((secret) => secret.startsWith('custody-clickhouse'));
+    };
+    expect(namesOf('ledger')).toEqual(['custody-clickhouse-writer']);
+    expect(namesOf('notary')).toEqual(['custody-clickhouse-notary']);
+    for (const role of roles.filter((one) => one !== 'ledger' && one !== 'notary'))
+      expect(namesOf(role), role).toEqual([]);
+  });
+
   test('selectors find the pods of their role and no others', () => {
     for (const object of objects(name, 'Deployment')) {
       const selector = object.spec.selector!.matchLabels;
       expect(object.spec.template!.metadata.labels).toMatchObject(selector);
-      for (const kind of ['PodDisruptionBudget', 'NetworkPolicy']) {
+      const kinds = scaled.includes(roleOf(object)) ? ['PodDisruptionBudget'] : [];
+      for (const kind of [...kinds, 'NetworkPolicy']) {
         const same = objects(name, kind).find((other) => roleOf(other) === roleOf(object))!;
         expect((same.spec.selector ?? same.spec.podSelector)?.matchLabels).toEqual(selector);
       }
@@ -208,7 +232,7 @@ describe.skipIf(!available).each(cases)('the chart with %s values', (name) => {
     expect(objects(name, 'NetworkPolicy').map(roleOf).sort()).toEqual(roles);
     for (const { spec, ...object } of objects(name, 'NetworkPolicy')) {
       expect(spec.policyTypes).toEqual(['Ingress', 'Egress']);
-      const outward = { collector: 2, detect: 2, ledger: 3, sink: 3 }[roleOf({ spec, ...object })];
+      const outward = { collector: 2, detect: 2, ledger: 3, sink: 3, notary: 3 }[roleOf({ spec, ...object })];
       expect(spec.egress).toHaveLength(outward!);
     }
   });
@@ -319,11 +343,21 @@ describe.skipIf(!available)('values that cannot work are refused', () => {
     ['no brokers', ['kafka.brokers=null'], 'kafka'],
     ['a role without limits', ['detect.resources.limits=null'], 'resources'],
     ['alerts into a file of the pod', ['sinks[0].id=a', 'sinks[0].type=ocsf_file'], 'sinks'],
+    ['more than one notary', ['notary.replicas=2'], 'notary'],
+    ['a time to verify that is none', ['notary.verifyCron=daily'], 'verifyCron'],
     ['no time to drain', ['terminationGracePeriodSeconds=10'], 'terminationGracePeriodSeconds'],
   ])('%s', async (_, sets, named) => {
     await expect(template(...sets.flatMap((set) => ['--set', set]))).rejects.toThrow(named);
   });
 });
+
+test.skipIf(!available)(
+  'a fleet that is verified elsewhere has no notary and needs none of its secrets',
+  async () => {
+    const text = await template('--set', 'notary.enabled=false');
+    expect(text).not.toContain('notary');
+  },
+);
 
 test('every value has a place in the schema, and the schema asks for no other', () => {
   const schema = JSON.parse(textOf(`${CHART}/values.schema.json`)) as { properties: Record<string, unknown> };

@@ -90,7 +90,7 @@ describe('make-secrets.sh', () => {
     const { stdout } = await run('bash', [pathOf('deploy/compose/clickhouse/roles.sh'), '--print-users'], {
       env: { ...process.env, SECRETS_DIR: folder, SOURCES_DIR: pathOf('deploy/clickhouse'), TMPDIR: folder },
     });
-    for (const user of ['writer', 'reader', 'migrator']) {
+    for (const user of ['writer', 'notary', 'reader', 'migrator']) {
       const hash = createHash('sha256')
         .update(secret(`clickhouse-${user}-password`))
         .digest('hex');

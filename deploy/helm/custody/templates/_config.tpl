@@ -9,12 +9,15 @@
 {{- if ne .role "migrate" -}}
 {{- $_ := set $config "log" (include "custody.config.log" .root | fromYaml) -}}
 {{- end -}}
-{{- if has .role (list "ledger" "migrate") -}}
+{{- if has .role (list "ledger" "notary" "migrate") -}}
 {{- $_ := set $config "store" (include "custody.config.store" . | fromYaml) -}}
 {{- end -}}
 {{- if eq .role "collector" -}}
 {{- $_ := set $config "ingest" (include "custody.config.ingest" .root | fromYaml) -}}
 {{- $_ := set $config "digest_key" (dict "file" "/etc/custody/secrets/digest/key") -}}
+{{- end -}}
+{{- if eq .role "notary" -}}
+{{- $_ := set $config "verify_cron" $values.notary.verifyCron -}}
 {{- end -}}
 {{- if eq .role "sink" -}}
 {{- $_ := set $config "sinks" $values.sinks -}}
@@ -54,11 +57,11 @@ sasl:
 {{- end -}}
 
 {{- define "custody.config.store" -}}
-{{- $migrate := eq .role "migrate" -}}
+{{- $user := include "custody.storeUser" . | fromYaml -}}
 {{- with .root.Values.clickhouse -}}
 type: clickhouse
 url: {{ .url | quote }}
-username: {{ ternary .migrator.username .writer.username $migrate | quote }}
+username: {{ $user.username | quote }}
 password: { file: /etc/custody/secrets/clickhouse/password }
 {{- if hasPrefix "http://" .url }}
 dangerously_without_tls: true

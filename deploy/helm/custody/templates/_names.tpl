@@ -25,6 +25,19 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{/* The roles that run: no deliveries without sinks, and no notary where another one verifies. */}}
+{{- define "custody.roles" -}}
+{{- $roles := list "collector" "detect" "ledger" -}}
+{{- if .Values.sinks -}}{{- $roles = append $roles "sink" -}}{{- end -}}
+{{- if .Values.notary.enabled -}}{{- $roles = append $roles "notary" -}}{{- end -}}
+{{- toYaml $roles -}}
+{{- end -}}
+
+{{/* Who a role is in ClickHouse: each has a user of its own. */}}
+{{- define "custody.storeUser" -}}
+{{- index .root.Values.clickhouse (get (dict "ledger" "writer" "notary" "notary" "migrate" "migrator") .role) | toYaml -}}
+{{- end -}}
+
 {{- define "custody.serviceAccount" -}}
 {{- default (include "custody.fullname" .) .Values.serviceAccount.name -}}
 {{- end -}}

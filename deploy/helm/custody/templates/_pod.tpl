@@ -38,8 +38,8 @@ seccompProfile: { type: RuntimeDefault }
           name: {{ $values.kafka.tls.caSecret }}
           items: [{ key: ca.crt, path: kafka-ca/ca.crt }]
 {{- end }}
-{{- if has .role (list "ledger" "migrate") }}
-{{- $user := ternary $values.clickhouse.migrator $values.clickhouse.writer (eq .role "migrate") }}
+{{- if has .role (list "ledger" "notary" "migrate") }}
+{{- $user := include "custody.storeUser" . | fromYaml }}
       - secret:
           name: {{ $user.existingSecret }}
           items: [{ key: {{ $user.passwordKey }}, path: clickhouse/password }]
