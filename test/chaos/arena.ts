@@ -191,6 +191,7 @@ async function heal(arena: Arena): Promise<void> {
     proxy.heal();
     proxy.delayMs = 0;
   }
+  for (const { id, pid } of fleet.kafka.brokers) if (!isAlive(pid)) await fleet.kafka.restart(id);
   for (const worker of fleet.processes) worker.signal('SIGCONT');
   await clickhouse.resume();
   await clickhouse.delay(0).catch(() => clickhouse.restart());
@@ -199,6 +200,15 @@ async function heal(arena: Arena): Promise<void> {
     for (const worker of here.slice(CREW[role])) await arena.kill(worker);
     const missing = Math.max(0, CREW[role] - here.length);
     await Promise.all(Array.from({ length: missing }, () => arena.hire(role)));
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }
 

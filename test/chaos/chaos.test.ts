@@ -74,7 +74,7 @@ test.runIf(nightly)('random faults one after the other', { timeout: 0 }, async (
   const failed: string[] = [];
   for (let run = 0; run < count; run += 1) {
     const seed = first + run;
-    const scenario = drawScenario(createRandom(seed), 'nightly');
+    const scenario = drawScenario(seed);
     say(`chaos: run ${run + 1} of ${count}, ${failed.length} failed so far`);
     const reason = scenario.skipped?.();
     if (reason !== undefined) say(`chaos: ${scenario.name} seed ${seed}: skipped, ${reason}`);

@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { until } from '../support/pipeline-process.ts';
-import { seconds, type Arena } from './arena.ts';
+import { isAlive, seconds, type Arena } from './arena.ts';
 
 const DISK_MIB = 512;
 
@@ -31,7 +32,7 @@ const mount = (folder: string) =>
 export async function fillDiskOf({ fleet: { kafka } }: Arena, id: number): Promise<void> {
   const data = dataFolderOf(kafka.brokers.find((broker) => broker.id === id)?.pid ?? 0);
   await kafka.kill(id, 'SIGTERM');
-  move(data, () => mount(data));
+  await move(data, () => mount(data));
   try {
     await kafka.restart(id);
     await seconds(1);
@@ -44,7 +45,7 @@ export async function fillDiskOf({ fleet: { kafka } }: Arena, id: number): Promi
     await seconds(2);
   } finally {
     await kafka.kill(id, 'SIGTERM');
-    move(data, () => execFileSync('umount', [data]));
+    await move(data, () => execFileSync('umount', [data]));
     await kafka.restart(id);
   }
 }
@@ -58,13 +59,15 @@ function dataFolderOf(pid: number): string {
   return join(dirname(properties), 'data');
 }
 
+const run = promisify(execFile);
+
 /** Does `change` to what is mounted at the folder and keeps the folder's files. */
-function move(folder: string, change: () => void): void {
+async function move(folder: string, change: () => void): Promise<void> {
   const aside = mkdtempSync(join(tmpdir(), 'custody-aside-'));
-  execFileSync('cp', ['-a', '--sparse=always', `${folder}/.`, aside]);
+  await run('cp', ['-a', '--sparse=always', `${folder}/.`, aside]);
   change();
-  execFileSync('find', [folder, '-mindepth', '1', '-delete']);
-  execFileSync('cp', ['-a', '--sparse=always', `${aside}/.`, folder]);
+  await run('find', [folder, '-mindepth', '1', '-delete']);
+  await run('cp', ['-a', '--sparse=always', `${aside}/.`, folder]);
   rmSync(aside, { recursive: true, force: true });
 }
 
@@ -88,14 +91,5 @@ function written(descriptor: number, block: Buffer): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return false;
     throw error;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

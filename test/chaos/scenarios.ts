@@ -1,6 +1,6 @@
 import { CREW, seconds, WORKERS, type Scenario, type Worker } from './arena.ts';
 import { canMountDisks, fillDiskOf } from './full-disk.ts';
-import type { Random } from './random.ts';
+import { createRandom, type Random } from './random.ts';
 
 /** How hard a scenario hits: `ci` in seconds, `nightly` longer and more often. */
 export type Force = 'ci' | 'nightly';
@@ -21,9 +21,9 @@ export function scenarios(force: Force): readonly Scenario[] {
     zombie('detect'),
     zombie('ledger'),
     rebalanceStorm(more ? 16 : 8),
-    clickHousePaused(more ? 120 : 20),
-    clickHouseKilled(more ? 60 : 8),
-    clickHouseSlow(more ? 40 : 10),
+    clickHousePaused(20, more ? 150 : 20),
+    clickHouseKilled(8, more ? 60 : 8),
+    clickHouseSlow(10, more ? 40 : 10),
     resend(more ? 100 : 30),
     fullDisk,
   ];
@@ -36,8 +36,8 @@ const killRoles = (kills: number): Scenario => ({
     const more = Array.from({ length: Math.max(0, kills - WORKERS.length) }, () => random.pick(WORKERS));
     for (const role of random.shuffle([...WORKERS, ...more])) {
       await seconds(0.2 + random.next());
-      const worker = random.pick(arena.crew(role));
-      await arena.kill(worker);
+      const crew = arena.crew(role);
+      if (crew.length > 0) await arena.kill(random.pick(crew));
       await arena.hire(role);
     }
   },
@@ -113,32 +113,32 @@ const rebalanceStorm = (rounds: number): Scenario => ({
   },
 });
 
-const clickHousePaused = (secondsCount: number): Scenario => ({
+const clickHousePaused = (secondsMin: number, secondsMax: number): Scenario => ({
   name: 'clickhouse-paused',
-  async run({ clickhouse }) {
+  async run({ clickhouse }, random) {
     await clickhouse.pause();
-    await seconds(secondsCount);
+    await seconds(random.int(secondsMin, secondsMax));
     await clickhouse.resume();
   },
 });
 
-const clickHouseKilled = (secondsCount: number): Scenario => ({
+const clickHouseKilled = (secondsMin: number, secondsMax: number): Scenario => ({
   name: 'clickhouse-killed',
   async run({ clickhouse }, random) {
     for (let kill = 0; kill < 2; kill += 1) {
       await seconds(random.next());
       await clickhouse.kill();
-      await seconds(secondsCount / 2);
+      await seconds(random.int(secondsMin, secondsMax) / 2);
       await clickhouse.restart();
     }
   },
 });
 
-const clickHouseSlow = (secondsCount: number): Scenario => ({
+const clickHouseSlow = (secondsMin: number, secondsMax: number): Scenario => ({
   name: 'clickhouse-slow',
   async run({ clickhouse }, random) {
     await clickhouse.delay(random.int(300, 1500));
-    await seconds(secondsCount);
+    await seconds(random.int(secondsMin, secondsMax));
     await clickhouse.delay(0);
   },
 });
@@ -158,5 +158,33 @@ const fullDisk: Scenario = {
   run: (arena, random) => fillDiskOf(arena, random.pick(BROKERS)),
 };
 
-/** The scenario a seed stands for. */
-export const drawScenario = (random: Random, force: Force): Scenario => random.pick(scenarios(force));
+/** Faults that leave each other's means alone, so that two of them can happen at the same time. */
+const PAIRED = [
+  ['kill-9-roles', 'network-cut', 'network-stall', 'zombie-detect', 'zombie-ledger'],
+  ['kill-9-broker', 'clickhouse-killed', 'clickhouse-slow', 'resend-everything'],
+] as const;
+
+/** Two faults at once, each from its own numbers, so that neither changes what the other draws. */
+function pair(random: Random): Scenario {
+  const all = scenarios('ci');
+  const both = PAIRED.map((names) => {
+    const name = random.pick(names);
+    return all.filter((scenario) => scenario.name === name);
+  }).flat();
+  const seeds = both.map(() => random.int(0, 1_000_000_000));
+  return {
+    name: both.map(({ name }) => name).join(' + '),
+    copiesAllowed: true,
+    async run(arena) {
+      const running = both.map((scenario, index) => scenario.run(arena, createRandom(seeds[index] ?? 0)));
+      await Promise.allSettled(running);
+      await Promise.all(running);
+    },
+  };
+}
+
+/** The scenario a seed stands for: every third is a pair. */
+export function drawScenario(seed: number): Scenario {
+  const random = createRandom(seed);
+  return random.int(1, 3) === 1 ? pair(random) : random.pick(scenarios('nightly'));
+}
