@@ -1,4 +1,4 @@
-import kafkajs, { type Kafka, type Producer, type RecordMetadata } from 'kafkajs';
+import kafkajs, { type Kafka, type PartitionerArgs, type Producer, type RecordMetadata } from 'kafkajs';
 import { InputError, TransientError } from '../../runtime/errors.ts';
 import { partitionForKey } from '../partition-for-key.ts';
 import type { RecordPlace, TopicRecord } from '../topic.ts';
@@ -10,13 +10,19 @@ export const RECORD_MAX_BYTES = 16 * 1024 * 1024;
 const REQUEST_BYTES = 4 * 1024 * 1024;
 const REQUEST_RECORDS = 20_000;
 const RECORD_OVERHEAD_BYTES = 64;
+const COMPRESSION = {
+  none: kafkajs.CompressionTypes.None,
+  gzip: kafkajs.CompressionTypes.GZIP,
+} as const;
 
 export interface AppenderOptions {
-  readonly kafka: Kafka;
+  readonly newKafka: () => Kafka;
   readonly topic: string;
   readonly partitions: number;
   readonly compression: 'none' | 'gzip';
   readonly unwrittenMaxBytes: number;
+  /** A request that is not acknowledged by then has failed, whatever became of it. */
+  readonly deliveryTimeoutMs: number;
 }
 
 export interface Appender {
@@ -42,33 +48,46 @@ interface Item {
   readonly sizeBytes: number;
 }
 
+/** One producer id; what it numbers nobody else does. */
+interface Session {
+  readonly producer: Producer;
+  readonly connected: Promise<void>;
+  /** Stops what kafkajs would still repeat. */
+  end(): void;
+}
+
 /**
  * Idempotent producing with acks=all. Calls that come while a request is under way travel together in the next one.
  * After any failed request the producer is thrown away: its sequence numbers may have reached the broker, which would
- * take another batch under the same numbers for a repetition and acknowledge it without storing it.
+ * take another batch under the same numbers for a repetition and acknowledge it without storing it. Each partition has
+ * a request of its own: of a request that spans brokers kafkajs repeats a part, under new numbers when a leader moved.
  */
 export function createAppender(options: AppenderOptions): Appender {
   const { topic } = options;
   let queue: Item[] = [];
   let queuedBytes = 0;
   let pumping: Promise<void> | undefined;
-  let producer: Producer | undefined;
+  let session: Session | undefined;
   let closed = false;
 
-  async function connected(): Promise<Producer> {
-    if (producer !== undefined) return producer;
-    const fresh = options.kafka.producer({
+  function openSession(): Session {
+    let ended = false;
+    const partitioner = ({ message }: PartitionerArgs) => {
+      if (ended) throw new AbandonedError();
+      return message.partition ?? 0;
+    };
+    const producer = options.newKafka().producer({
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
-      createPartitioner:
-        () =>
-        ({ message }) =>
-          message.partition ?? 0,
+      createPartitioner: () => partitioner,
     });
-    await fresh.connect();
-    producer = fresh;
-    return fresh;
+    const connected = producer.connect();
+    connected.catch(() => undefined);
+    const end = () => {
+      ended = true;
+    };
+    return { producer, connected, end };
   }
 
   function takeRequest(): Item[] {
@@ -85,38 +104,53 @@ export function createAppender(options: AppenderOptions): Appender {
   }
 
   async function send(items: readonly Item[]): Promise<void> {
-    try {
-      const answers = await (
-        await connected()
-      ).sendBatch({
+    const own = (session ??= openSession());
+    const parts = [...byPartition(items).values()];
+    const unsettled = new Set<readonly Item[]>(parts);
+    // Before the caller hears of it: it may append again at once.
+    const release = (part: readonly Item[]) => {
+      if (unsettled.delete(part)) for (const { sizeBytes } of part) queuedBytes -= sizeBytes;
+    };
+    const sends = parts.map(async (part) => {
+      await own.connected;
+      const messages = part.map(({ partition, key, value }) => ({ partition, key, value }));
+      const answers = await own.producer.sendBatch({
         acks: -1,
-        compression:
-          options.compression === 'gzip' ? kafkajs.CompressionTypes.GZIP : kafkajs.CompressionTypes.None,
-        topicMessages: [
-          { topic, messages: items.map(({ partition, key, value }) => ({ partition, key, value })) },
-        ],
+        compression: COMPRESSION[options.compression],
+        topicMessages: [{ topic, messages }],
       });
-      settle(items, placesOf(answers));
-    } catch (cause) {
-      const failed = producer;
-      producer = undefined;
-      failed?.disconnect().catch(() => undefined);
-      const error = kafkaError(`append to ${topic}`, cause);
-      for (const { call } of items) fail(call, error);
-      queue = queue.filter(({ call, sizeBytes }) => {
-        if (call.failed) queuedBytes -= sizeBytes;
-        return !call.failed;
-      });
-    }
+      release(part);
+      settle(part, answers);
+    });
+    const done = Promise.allSettled(sends);
+    const outcomes = await within(done, options.deliveryTimeoutMs);
+    const failed = outcomes?.find((outcome) => outcome.status === 'rejected');
+    if (outcomes !== undefined && failed === undefined) return;
+
+    session = undefined;
+    own.end();
+    void own.producer.disconnect().catch(() => undefined);
+    // What kafkajs still repeats may have connected again.
+    void done.then(() => own.producer.disconnect()).catch(() => undefined);
+    for (const part of parts) release(part);
+    const inTime = failed !== undefined;
+    const error = inTime
+      ? kafkaError(`append to ${topic}`, failed.reason)
+      : new TransientError('unavailable', `cannot append to ${topic}: no answer for too long`);
+    for (const { call } of items) if (call.left > 0) fail(call, error);
+    // Who waits behind a silent broker has waited as long, and nobody waits for a log that closes.
+    if (!inTime || closed) for (const { call } of queue) fail(call, error);
+    queue = queue.filter(({ call, sizeBytes }) => {
+      if (call.failed) queuedBytes -= sizeBytes;
+      return !call.failed;
+    });
   }
 
   async function pump(): Promise<void> {
     // Calls made in the same turn travel together.
     await Promise.resolve();
     while (queue.length > 0) {
-      const items = takeRequest();
-      await send(items);
-      for (const { sizeBytes } of items) queuedBytes -= sizeBytes;
+      await send(takeRequest());
     }
     pumping = undefined;
   }
@@ -151,7 +185,9 @@ export function createAppender(options: AppenderOptions): Appender {
     async close() {
       closed = true;
       await pumping;
-      await producer?.disconnect();
+      const own = session;
+      session = undefined;
+      await own?.producer.disconnect();
     },
   };
 }
@@ -181,33 +217,42 @@ function itemOf(
   };
 }
 
-/** First place of each partition of the request; its records follow one another. */
-function placesOf(answers: readonly RecordMetadata[]): Map<number, { offset: bigint; appendTimeMs: number }> {
-  return new Map(
-    answers.map(({ topicName, partition, baseOffset, logAppendTime }) => {
-      const offset = BigInt(baseOffset ?? -1);
-      const appendTimeMs = Number(logAppendTime ?? -1);
-      if (offset < 0n || appendTimeMs < 0) {
-        throw new TransientError(
-          'unavailable',
-          `cannot append to ${topicName}: the broker told no place of the records`,
-        );
-      }
-      return [partition, { offset, appendTimeMs }];
-    }),
-  );
+/** The records of a partition follow one another from the offset of the answer. */
+function settle(items: readonly Item[], answers: readonly RecordMetadata[]): void {
+  const partition = items[0]?.partition ?? 0;
+  const answer = answers.find((each) => each.partition === partition);
+  const base = BigInt(answer?.baseOffset ?? -1);
+  const appendTimeMs = Number(answer?.logAppendTime ?? -1);
+  if (base < 0n || appendTimeMs < 0) {
+    throw new TransientError('unavailable', 'cannot append: the broker told no place of the records');
+  }
+  for (const [at, { call, index }] of items.entries()) {
+    call.places[index] = { partition, offset: base + BigInt(at), appendTimeMs };
+    call.left -= 1;
+    if (call.left === 0 && !call.failed) call.resolve(call.places);
+  }
 }
 
-function settle(items: readonly Item[], next: Map<number, { offset: bigint; appendTimeMs: number }>): void {
-  for (const { call, index, partition } of items) {
-    const place = next.get(partition);
-    if (place === undefined)
-      throw new TransientError('unavailable', 'cannot append: the broker left a partition out');
-    call.places[index] = { partition, offset: place.offset, appendTimeMs: place.appendTimeMs };
-    place.offset += 1n;
-    call.left -= 1;
-    if (call.left === 0) call.resolve(call.places);
+function byPartition(items: readonly Item[]): Map<number, Item[]> {
+  const parts = new Map<number, Item[]>();
+  for (const item of items) {
+    const part = parts.get(item.partition);
+    if (part === undefined) parts.set(item.partition, [item]);
+    else part.push(item);
   }
+  return parts;
+}
+
+function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(undefined), ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** Ends the repetitions of kafkajs: it takes `retriable` at its word. */
+class AbandonedError extends Error {
+  readonly retriable = false;
 }
 
 function fail(call: Call, error: unknown): void {

@@ -57,13 +57,22 @@ export interface Broker {
     },
   ): Promise<unknown>;
   readonly lookupRequest: (apiKey: number, definition: unknown) => (options: object) => ProtocolRequest;
-  readonly connectionPool: { send(request: ProtocolRequest): Promise<unknown> };
+  readonly connectionPool: ConnectionPool;
 }
 
 export interface GroupPlace {
   readonly groupId: string;
   readonly groupGenerationId: number;
   readonly memberId: string;
+}
+
+/** Two connections: one for fetches, one for everything else; made with the first request that needs it. */
+export interface ConnectionPool {
+  getConnectionByRequest(request: ProtocolRequest): Promise<Connection>;
+}
+
+export interface Connection {
+  send(request: ProtocolRequest): Promise<unknown>;
 }
 
 export interface ProtocolRequest {

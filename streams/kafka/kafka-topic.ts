@@ -12,6 +12,9 @@ import { kafkaError } from './kafka-error.ts';
 import type { Names } from './names.ts';
 import type { KafkaReader } from './reader.ts';
 
+/** Long enough for a new leader to be found. */
+const DELIVERY_MIN_MS = 10_000;
+
 export interface KafkaTopicParts {
   readonly name: TopicName;
   readonly topicId: string;
@@ -29,11 +32,12 @@ export function kafkaTopic(parts: KafkaTopicParts): Topic & { close(): Promise<v
   const { name, config, names, reader, metrics, logger, closing } = parts;
   const topic = names.topic(name);
   const appender = createAppender({
-    kafka: parts.newKafka(),
+    newKafka: parts.newKafka,
     topic,
     partitions: config.partitions,
     compression: config.compression,
     unwrittenMaxBytes: config.unwritten_max_bytes,
+    deliveryTimeoutMs: Math.max(DELIVERY_MIN_MS, 2 * config.request_timeout_ms),
   });
   const running = new Set<Promise<void>>();
 

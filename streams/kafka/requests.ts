@@ -1,4 +1,12 @@
-import { type Broker, isolation, newEncoder, type ProtocolRequest, protocolError } from './internals.ts';
+import {
+  type Broker,
+  type Connection,
+  type ConnectionPool,
+  isolation,
+  newEncoder,
+  type ProtocolRequest,
+  protocolError,
+} from './internals.ts';
 import { type AbortedTransaction, decodeRecordBatches, type RecordBatch } from './record-batch.ts';
 
 /** Requests kafkajs does not speak, or answers in a way that hides what is needed. Kafka 2.8 and newer. */
@@ -6,8 +14,30 @@ const METADATA = { apiKey: 3, apiVersion: 10, apiName: 'Metadata' };
 const FETCH = { apiKey: 1, apiVersion: 11, apiName: 'Fetch' };
 const LIST_OFFSETS = { apiKey: 2, apiVersion: 2, apiName: 'ListOffsets' };
 
-const send = <Answer>(broker: Broker, request: ProtocolRequest): Promise<Answer> =>
-  broker.connectionPool.send(request) as Promise<Answer>;
+/** Connections being made, of fetches and of everything else. */
+const connecting = {
+  fetch: new WeakMap<ConnectionPool, Promise<Connection>>(),
+  other: new WeakMap<ConnectionPool, Promise<Connection>>(),
+};
+
+/**
+ * kafkajs opens a socket for each request that finds none and knows only the last one: the others stay open for as long
+ * as the broker lets them, and the process with them. So requests that come meanwhile wait for the one being made.
+ */
+function connectionFor(pool: ConnectionPool, request: ProtocolRequest): Promise<Connection> {
+  const makings = request.request.apiKey === FETCH.apiKey ? connecting.fetch : connecting.other;
+  let making = makings.get(pool);
+  if (making === undefined) {
+    making = pool.getConnectionByRequest(request).finally(() => makings.delete(pool));
+    makings.set(pool, making);
+  }
+  return making;
+}
+
+async function send<Answer>(broker: Broker, request: ProtocolRequest): Promise<Answer> {
+  const connection = await connectionFor(broker.connectionPool, request);
+  return (await connection.send(request)) as Answer;
+}
 
 const throwOn = (code: number): void => {
   if (code !== 0) throw protocolError(code);

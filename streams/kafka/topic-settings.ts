@@ -1,11 +1,15 @@
 import kafkajs, { type Admin, type ITopicConfig, type Kafka } from 'kafkajs';
+import { sleep } from '../../runtime/backoff.ts';
 import { ConfigError, PermanentError } from '../../runtime/errors.ts';
 import type { KafkaLogConfig } from '../../schemas/config.ts';
 import { STATE_AREAS, TOPIC_NAMES } from '../topic.ts';
 import { RECORD_MAX_BYTES } from './appender.ts';
-import { kafkaStartError } from './kafka-error.ts';
+import { kafkaErrorType, kafkaStartError } from './kafka-error.ts';
 import { namesIn } from './names.ts';
 
+const NOT_YET_KNOWN: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE']);
+const KNOWN_ATTEMPTS = 40;
+const KNOWN_WAIT_MS = 250;
 const HOUR_MS = 3_600_000;
 /** Room for one request of the appender around the longest record. */
 const BATCH_MAX_BYTES = RECORD_MAX_BYTES + 4 * 1024 * 1024;
@@ -100,7 +104,7 @@ export async function prepareTopics(
       wanted.map(async (topic): Promise<TopicReport> => {
         const name = topic.topic;
         if (!made.has(name) && !present.has(name)) return { topic: name, state: 'missing', problems: [] };
-        const problems = await problemsOf(admin, topic);
+        const problems = await onceKnown(() => problemsOf(admin, topic));
         const state = problems.length > 0 ? 'wrong' : made.has(name) ? 'made' : 'ready';
         return { topic: name, state, problems };
       }),
@@ -137,6 +141,19 @@ async function make(admin: Admin, topics: readonly WantedTopic[]): Promise<void>
       configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
     })),
   });
+}
+
+/** A topic that was made a moment ago, here or by another worker, is not known to every broker at once. */
+async function onceKnown<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      const type = kafkaErrorType(error) ?? '';
+      if (!NOT_YET_KNOWN.has(type) || attempt === KNOWN_ATTEMPTS) throw error;
+      await sleep(KNOWN_WAIT_MS);
+    }
+  }
 }
 
 async function problemsOf(admin: Admin, wanted: WantedTopic): Promise<string[]> {
