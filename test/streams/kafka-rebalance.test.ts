@@ -76,9 +76,12 @@ async function endOf(partition: number): Promise<bigint> {
 describe('a Kafka group whose members come and go', () => {
   it('handles every record, never twice at a time, in order, and commits only forward', async () => {
     const group = randomUUID();
-    const { handle, handled, problems } = watchGroup();
+    const watched = watchGroup();
+    const { handled, problems } = watched;
     const member = () =>
-      startMember(group, (batch, lease) => handle(batch, lease, () => pause(5 + (batch.records.length % 7))));
+      startMember(group, (batch, lease) =>
+        watched.handle(batch, lease, () => pause(5 + (batch.records.length % 7))),
+      );
     const sent = new Set<string>();
     let over = false;
     const producing = (async () => {
