@@ -62,7 +62,7 @@ export async function runWorkers(recorded: KafkaLogConfig, count: number): Promi
       handled(log, 'custody.events', `${run}-detect`),
       ...TOPIC_NAMES.map((name) => handled(log, name, `${run}-ledger`)),
     ]);
-    const counts = await Promise.all(workers.map(({ stop }) => stop()));
+    const counts = await Promise.all(workers.map((worker) => worker.stop()));
     await log.close();
     return { own: ownLog, store, counts, close: () => close(store, ownLog, front) };
   } catch (error) {
