@@ -5,4 +5,6 @@ process.env['UV_THREADPOOL_SIZE'] ??= '16';
 
 void import('./program.ts').then(async ({ run }) => {
   process.exitCode = await run(process.argv);
+  // The work is done and everything was closed; a connection that some library still holds must not keep the process.
+  setTimeout(() => process.exit(), 2_000).unref();
 });
