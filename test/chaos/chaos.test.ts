@@ -7,6 +7,9 @@ import { drawScenario, scenarios } from './scenarios.ts';
 /** `CUSTODY_CHAOS_RUNS=100 npm run chaos`: random scenarios; `CUSTODY_CHAOS_SEED=...`: the one of that seed again. */
 const runs = Number(process.env['CUSTODY_CHAOS_RUNS'] ?? '0');
 const replayed = process.env['CUSTODY_CHAOS_SEED'];
+// The fleet refuses variables of its prefix that it does not know.
+delete process.env['CUSTODY_CHAOS_RUNS'];
+delete process.env['CUSTODY_CHAOS_SEED'];
 const nightly = runs > 0 || replayed !== undefined;
 /** Fixed, so that CI draws the same faults every time. */
 const CI_SEED = 20_261_121;
@@ -29,7 +32,10 @@ async function face(scenario: Scenario, seed: number): Promise<Outcome> {
     arena = undefined;
     endured = 0;
   }
-  arena ??= await openArena(seed);
+  arena ??= await openArena(seed).catch((error: unknown) => {
+    say(`chaos: no fleet for ${scenario.name} seed ${seed}: ${String(error)}`);
+    throw error;
+  });
   endured += 1;
   const before = performance.now();
   const took = () => Math.round((performance.now() - before) / 1000);

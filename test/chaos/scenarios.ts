@@ -160,7 +160,7 @@ const fullDisk: Scenario = {
 
 /** Faults that leave each other's means alone, so that two of them can happen at the same time. */
 const PAIRED = [
-  ['kill-9-roles', 'network-cut', 'network-stall', 'zombie-detect', 'zombie-ledger'],
+  ['kill-9-roles', 'rolling-restart', 'network-cut', 'network-stall', 'zombie-detect', 'zombie-ledger'],
   ['kill-9-broker', 'clickhouse-killed', 'clickhouse-slow', 'resend-everything'],
 ] as const;
 
