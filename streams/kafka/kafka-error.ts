@@ -18,6 +18,9 @@ const ADVICE: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the authority is not trusted; name it in log.tls.ca_file',
   ERR_TLS_CERT_ALTNAME_INVALID:
     'the certificate names another host; check log.brokers or set log.tls.server_name',
+  CLOSED: 'the broker closed the connection; check that log.tls and log.sasl fit its listener',
+  NO_COORDINATOR:
+    'no broker coordinates it for this user; grant WRITE and DESCRIBE on the transactional id prefix, READ on the group prefix',
   SASL: 'user name or password is wrong; check log.sasl',
   TOPIC_AUTHORIZATION_FAILED:
     'the user may not use the topic; grant READ, WRITE, DESCRIBE and DESCRIBE_CONFIGS on it',
@@ -25,7 +28,8 @@ const ADVICE: Readonly<Record<string, string>> = {
     'the user may not use the consumer group; grant READ and DESCRIBE on the group prefix',
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
     'the user may not use the transactional id; grant WRITE and DESCRIBE on the transactional id prefix',
-  CLUSTER_AUTHORIZATION_FAILED: 'the user may not write idempotently; grant IDEMPOTENT_WRITE on the cluster',
+  CLUSTER_AUTHORIZATION_FAILED:
+    'the user may not write; grant WRITE on the topic prefix, before Kafka 3.0 also IDEMPOTENT_WRITE on the cluster',
   UNKNOWN_TOPIC_OR_PARTITION: 'the topic does not exist; run custody topics',
   NOT_ENOUGH_REPLICAS: 'too few replicas are in sync; check the brokers',
   NOT_ENOUGH_REPLICAS_AFTER_APPEND: 'too few replicas are in sync; check the brokers',
@@ -47,16 +51,30 @@ const NEEDS_A_HUMAN: ReadonlySet<string> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
 ]);
 
+/** Errors of kafkajs that carry neither. It swallows why it found no coordinator. */
+const BY_NAME: Readonly<Record<string, string>> = {
+  KafkaJSSASLAuthenticationError: 'SASL',
+  KafkaJSConnectionClosedError: 'CLOSED',
+  KafkaJSGroupCoordinatorNotFound: 'NO_COORDINATOR',
+};
+
 /** The broker's error type or the socket's code at the bottom of a kafkajs error. */
 export function kafkaErrorType(error: unknown): string | undefined {
-  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+  for (let at: unknown = error; at instanceof Error; at = innerOf(at)) {
     const { type, code, name } = at as Error & { type?: unknown; code?: unknown };
-    if (name === 'KafkaJSSASLAuthenticationError') return 'SASL';
+    const named = BY_NAME[name];
+    if (named !== undefined) return named;
     if (typeof type === 'string') return type;
     if (typeof code === 'string') return code;
-    if (at.cause === at) return undefined;
   }
   return undefined;
+}
+
+/** What is inside an error: its cause, or the first of several. */
+function innerOf(error: Error): unknown {
+  const { cause, errors } = error as Error & { errors?: unknown };
+  const inner: unknown = Array.isArray(errors) ? errors[0] : cause;
+  return inner === error ? undefined : inner;
 }
 
 /** A failure of Kafka while the pipeline runs: it is tried again, the message says what to look at. */

@@ -132,15 +132,26 @@ export function refuseWrongTopics(reports: readonly TopicReport[]): void {
 }
 
 async function make(admin: Admin, topics: readonly WantedTopic[]): Promise<void> {
-  await admin.createTopics({
-    waitForLeaders: true,
+  const request = {
+    // Its way of waiting gives up where a broker does not know the topic yet.
+    waitForLeaders: false,
     topics: topics.map(({ topic, partitions, replicas, settings }): ITopicConfig => ({
       topic,
       numPartitions: partitions,
       replicationFactor: replicas,
       configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
     })),
-  });
+  };
+  try {
+    await admin.createTopics(request);
+  } catch (cause) {
+    if (kafkaErrorType(cause)?.endsWith('AUTHORIZATION_FAILED') !== true) throw cause;
+    throw new PermanentError(
+      'rejected',
+      'cannot make topics: the user may not; grant CREATE on the topic prefix, or run custody topics --create as a user who may',
+      { cause },
+    );
+  }
 }
 
 /** A topic that was made a moment ago, here or by another worker, is not known to every broker at once. */
