@@ -8,7 +8,8 @@ import { configSchema } from '../schemas/config.ts';
 import { kafkaConfig } from '../test/streams/kafka-harness.ts';
 import { findBroker } from '../test/support/kafka/find-broker.ts';
 import { openKafkaLog } from '../streams/kafka/open-log.ts';
-import { eventAt, fill, type Shape } from './kafka-load.ts';
+import { fill } from './kafka-load.ts';
+import { eventAt, type Shape } from './tool-calls.ts';
 import { report } from './machine.ts';
 import { svg } from './plot.ts';
 

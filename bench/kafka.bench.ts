@@ -5,7 +5,8 @@ import { Agent, request } from 'node:http';
 import { startFleet, type Fleet, type RoleProcess } from '../test/support/fleet.ts';
 import { until } from '../test/support/pipeline-process.ts';
 import type { Role } from '../pipeline/roles.ts';
-import { configOf, fill, openBenchLog, recordAt, type Shape } from './kafka-load.ts';
+import { configOf, fill, openBenchLog } from './kafka-load.ts';
+import { recordAt, type Shape } from './tool-calls.ts';
 import { cpuSeconds, report, residentMiB } from './machine.ts';
 import { createLoadRequest } from './otlp-load.ts';
 

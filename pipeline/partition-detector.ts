@@ -7,7 +7,6 @@ import { MovedError } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Alert } from '../schemas/alert.ts';
-import { EVENT_SCHEMA, type CustodyEvent } from '../schemas/event.ts';
 import {
   type Batch,
   type Claim,
@@ -16,6 +15,7 @@ import {
   type Log,
   type Topic,
 } from '../streams/topic.ts';
+import { eventOf, idsAfter } from './detect-records.ts';
 import type { SharedExchange } from './shared-exchange.ts';
 
 export interface PartitionDetectorOptions {
@@ -275,27 +275,4 @@ async function restoreState(
   }
   await state.write(entries.map(({ name }) => ({ name: prefix + name, value: undefined })));
   return false;
-}
-
-/** The event in a record; `undefined` for bodies that are not events (the ledger keeps those as malformed). */
-function eventOf(record: ConsumedRecord): CustodyEvent | undefined {
-  try {
-    const parsed = JSON.parse(
-      Buffer.from(record.value.buffer, record.value.byteOffset, record.value.byteLength).toString(),
-    ) as CustodyEvent;
-    if ((parsed as { schema?: unknown } | null)?.schema !== EVENT_SCHEMA) return undefined;
-    return parsed.tenant === record.key ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function idsAfter(alerts: Topic, partition: number, end: unknown): Promise<Set<string>> {
-  const ids = new Set<string>();
-  const { start } = await alerts.bounds(partition);
-  const from = typeof end === 'string' ? BigInt(end) : start;
-  for await (const { value } of alerts.read(partition, from > start ? from : start)) {
-    ids.add((JSON.parse(Buffer.from(value).toString()) as Alert).alert_id);
-  }
-  return ids;
 }
