@@ -164,11 +164,16 @@ export function createDelivery(options: DeliveryOptions): Component {
   };
 
   const run = async (): Promise<void> => {
-    for (let attempt = 0; !stopping.signal.aborted; attempt += 1) {
+    let attempt = 0;
+    while (!stopping.signal.aborted) {
       try {
         await topic.consume({
           group: stage,
-          handle: (batch, lease) => inTurn(() => handle(batch, lease)),
+          handle: async (batch, lease) => {
+            await inTurn(() => handle(batch, lease));
+            // What went wrong before is over.
+            attempt = 0;
+          },
           maxBatchRecords: BATCH_MAX_COUNT,
           signal: stopping.signal,
         });
@@ -181,6 +186,7 @@ export function createDelivery(options: DeliveryOptions): Component {
           'alerts cannot be read; trying again',
         );
         await sleep(backoffMs(attempt, retry, random), stopping.signal);
+        attempt += 1;
       }
     }
   };

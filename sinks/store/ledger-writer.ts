@@ -90,7 +90,11 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
     for (const { kind } of entries) metrics.ledgerEntries.inc({ kind });
   }
 
-  async function consume(topic: Topic, writers: Map<number, PartitionWriter>): Promise<void> {
+  async function consume(
+    topic: Topic,
+    writers: Map<number, PartitionWriter>,
+    written: () => void,
+  ): Promise<void> {
     await topic.consume({
       group: LEDGER_GROUP,
       signal: stopping.signal,
@@ -120,14 +124,16 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
         if (writer === undefined) throw new Error(`partition ${batch.partition} was never assigned`);
         const attributes = { 'messaging.batch.message_count': batch.records.length };
         await traced('custody.ledger.batch', attributes, () => writeBatch(writer, batch, lease));
+        written();
       },
     });
   }
 
-  async function consumeAndRelease(topic: Topic): Promise<void> {
+  /** `written` is called after every batch: what went wrong before it is over. */
+  async function consumeAndRelease(topic: Topic, written: () => void): Promise<void> {
     const writers = new Map<number, PartitionWriter>();
     try {
-      await consume(topic, writers);
+      await consume(topic, writers, written);
     } finally {
       await Promise.allSettled([...writers.values()].map(({ claim }) => claim.release()));
     }
@@ -135,9 +141,10 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
 
   /** Consumes until stopped; starts again after a transient failure, stops for good on an integrity failure. */
   async function writeTopic(topic: Topic): Promise<void> {
-    for (let attempt = 0; !stopping.signal.aborted; attempt++) {
+    let attempt = 0;
+    while (!stopping.signal.aborted) {
       try {
-        await consumeAndRelease(topic);
+        await consumeAndRelease(topic, () => (attempt = 0));
         return;
       } catch (error) {
         if (error instanceof IntegrityError) {
@@ -151,6 +158,7 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
           'ledger interrupted; it will be started again',
         );
         await sleep(backoffMs(attempt, RETRY, random), stopping.signal);
+        attempt += 1;
       }
     }
   }
