@@ -56,14 +56,16 @@ const killBroker = (kills: number): Scenario => ({
   },
 });
 
-/** As a deployment does it: the new one is there before the next old one goes. */
+/** As a deployment does it: the new one starts while the old one goes, and is there before the next one goes. */
 const rollingRestart: Scenario = {
   name: 'rolling-restart',
   async run(arena, random) {
     for (const role of random.shuffle(WORKERS)) {
       for (const worker of random.shuffle(arena.crew(role))) {
-        await arena.dismiss(worker);
-        await arena.hire(role);
+        const gone = arena.dismiss(worker);
+        // The sink's file belongs to one process at a time.
+        if (role === 'sink') await gone;
+        await Promise.all([gone, arena.hire(role)]);
       }
     }
   },
