@@ -9,6 +9,8 @@ const NEEDS_KAFKA = [
   'test/chaos/chaos.test.ts',
   'test/deploy/kafka.test.ts',
   'test/e2e/grow.test.ts',
+  'test/e2e/backup-restore.test.ts',
+  'test/e2e/rolling-restart.test.ts',
 ];
 const noKafka = whyNoKafka();
 if (noKafka !== undefined) {

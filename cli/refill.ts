@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { RefillReport } from '../sinks/store/refill.ts';
-import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
+import { exitCodes } from './exit-codes.ts';
+import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
 import { createProgress } from './progress.ts';
 import { secretsOf } from './secrets.ts';
 
@@ -9,7 +10,7 @@ interface RefillFlags extends CommonOptions {
 }
 
 /** `custody refill`: after a restore of an older backup, puts the missing entries back from the log. */
-export function refillCommand(): Command {
+export function refillCommand(setExitCode: SetExitCode): Command {
   return withCommonOptions(new Command('refill'))
     .description('put entries that a restored store lacks at its end back, from the records of the log')
     .option('--dry-run', 'say what would be put back, and write nothing')
@@ -17,7 +18,8 @@ export function refillCommand(): Command {
       'after',
       `
 Stop the ledger writers (embedded: the pipeline) first. Only entries that lead exactly to the recorded heads are
-written; a store that was changed, or that lost more than the log still has, is refused.
+written; a store that was changed, or that lost more than the log still has, is refused. Exit code 4: no heads are
+recorded, so nobody knows what is missing.
 
 Examples:
   custody refill --dry-run
@@ -38,6 +40,7 @@ Examples:
           onProgress: (done, total) => progress.update(done, total),
         });
         progress.stop();
+        if (reports.length === 0) setExitCode(exitCodes.undecidable);
         process.stdout.write(
           flags.json === true ? `${JSON.stringify(reports)}\n` : describe(reports, flags.dryRun === true),
         );
@@ -49,6 +52,7 @@ Examples:
 }
 
 function describe(reports: readonly RefillReport[], dryRun: boolean): string {
+  if (reports.length === 0) return 'no heads are recorded: what is missing cannot be known\n';
   const missing = reports.filter(({ entries }) => entries > 0);
   if (missing.length === 0) return 'nothing is missing\n';
   const verb = dryRun ? 'would put back' : 'put back';

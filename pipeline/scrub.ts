@@ -14,7 +14,9 @@ export async function scrub(context: PipelineContext): Promise<void> {
     deployment,
   });
   const { verdict, entries, findings, findings_total, took_ms } = report;
-  logger.info({ verdict, entries, findings_total, took_ms }, 'store verified');
+  const outcome = { verdict, entries, findings_total, checks_not_done: report.checks_not_done, took_ms };
+  if (verdict === 'undecidable') logger.warn(outcome, 'store not verified: not everything could be checked');
+  else logger.info(outcome, 'store verified');
   if (verdict !== 'invalid') return;
   const [first] = findings;
   const where = first === undefined ? '' : `: ${first.cause} in ${first.log} at ${first.seq ?? 'no entry'}`;

@@ -108,7 +108,10 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
         const claim = await log.claim({ area: 'ledger', topic: name, partition });
         const resumed = await retrying(stopping.signal, () =>
           resumeLedger(store, claim.state, topic, source),
-        );
+        ).catch(async (error: unknown) => {
+          await claim.release();
+          throw error;
+        });
         const builder = createEntryBuilder(source, resumed);
         writers.set(partition, { source, claim, builder, storedUpTo: resumed.storedUpTo });
         logger.info({ topic: name, partition, nextOffset: String(resumed.nextOffset) }, 'ledger resumed');

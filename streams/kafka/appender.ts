@@ -3,12 +3,10 @@ import { InputError, TransientError } from '../../runtime/errors.ts';
 import { partitionForKey } from '../partition-for-key.ts';
 import type { RecordPlace, TopicRecord } from '../topic.ts';
 import { kafkaError } from './kafka-error.ts';
+import { REQUEST_BYTES, REQUEST_RECORDS } from './request-size.ts';
 
 /** Longest record: key, value and a little; the topics are made to take a batch of that size. */
 export const RECORD_MAX_BYTES = 16 * 1024 * 1024;
-/** One request; a larger record goes alone. */
-const REQUEST_BYTES = 4 * 1024 * 1024;
-const REQUEST_RECORDS = 20_000;
 const RECORD_OVERHEAD_BYTES = 64;
 const COMPRESSION = {
   none: kafkajs.CompressionTypes.None,

@@ -6,11 +6,11 @@ import { RECORD_MAX_BYTES } from './appender.ts';
 import { kafkaError } from './kafka-error.ts';
 import type { Names } from './names.ts';
 import type { KafkaReader } from './reader.ts';
-import { readState } from './state.ts';
+import { REQUEST_BYTES, REQUEST_RECORDS } from './request-size.ts';
+import { readOwnState } from './state.ts';
 
 /** Long enough for one write, short enough that the transaction of a dead owner does not hold up readers. */
-const TRANSACTION_TIMEOUT_MS = 30_000;
-const REQUEST_BYTES = 4 * 1024 * 1024;
+const TRANSACTION_TIMEOUT_MS = 15_000;
 const RECORD_OVERHEAD_BYTES = 64;
 
 export interface ClaimParts {
@@ -82,7 +82,7 @@ export async function openClaim(parts: ClaimParts, of: PartitionOf): Promise<Cla
     message(of.partition, Buffer.from(name), value);
 
   const state: StateStore = {
-    ...readState(reader, stateTopic, of.partition),
+    ...readOwnState(reader, stateTopic, of.partition),
     async write(changes) {
       if (changes.length > 0)
         await commit(
@@ -142,7 +142,7 @@ function* requestsOf(topic: string, messages: readonly Message[]): Generator<Top
   let bytes = 0;
   for (const message of messages) {
     const size = (message.key?.length ?? 0) + (message.value?.length ?? 0) + RECORD_OVERHEAD_BYTES;
-    if (part.length > 0 && bytes + size > REQUEST_BYTES) {
+    if (part.length === REQUEST_RECORDS || (part.length > 0 && bytes + size > REQUEST_BYTES)) {
       yield { topic, messages: part };
       part = [];
       bytes = 0;

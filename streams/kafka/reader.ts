@@ -18,6 +18,11 @@ export interface KafkaReader {
   offset(topic: string, partition: number, of: OffsetOf): Promise<bigint>;
   /** Committed records of `[from, to)`, in batches as the broker sends them. Waits for transactions still open there. */
   read(topic: string, partition: number, from: bigint, to: bigint): AsyncGenerator<readonly StoredRecord[]>;
+  /**
+   * An offset up to which everything is decided, and before which nothing that was written until now is left out: the
+   * markers of a transaction reach its partitions only after its commit was answered.
+   */
+  decidedEnd(topic: string, partition: number): Promise<bigint>;
   uuid(topic: string): Promise<string>;
   close(): Promise<void>;
 }
@@ -100,10 +105,7 @@ export function createReader(kafka: Kafka, topics: readonly string[]): KafkaRead
         if (last === undefined) {
           undecidedSince ??= performance.now();
           if (performance.now() - undecidedSince > UNDECIDED_MS) {
-            throw new TransientError(
-              'unavailable',
-              `cannot read ${topic} partition ${partition}: a transaction at offset ${at} stays open`,
-            );
+            throw staysOpen(topic, partition, at);
           }
           continue;
         }
@@ -116,6 +118,18 @@ export function createReader(kafka: Kafka, topics: readonly string[]): KafkaRead
         if (records.length > 0) yield records;
       }
     },
+    async decidedEnd(topic, partition) {
+      const offsetOf = (of: OffsetOf) =>
+        atLeader(topic, partition, (broker) => listOffset(broker, topic, partition, of));
+      const written = await offsetOf('end');
+      const sinceMs = performance.now();
+      for (let attempt = 0; ; attempt += 1) {
+        const stable = await offsetOf('stable');
+        if (stable >= written) return stable;
+        if (performance.now() - sinceMs > UNDECIDED_MS) throw staysOpen(topic, partition, stable);
+        await sleep(backoffMs(attempt, { base_ms: 10, cap_ms: 250 }, Math.random));
+      }
+    },
     uuid: (topic) => atLeader(topic, 0, (broker) => topicUuid(broker, topic)),
     async close() {
       closed = true;
@@ -124,6 +138,12 @@ export function createReader(kafka: Kafka, topics: readonly string[]): KafkaRead
     },
   };
 }
+
+const staysOpen = (topic: string, partition: number, offset: bigint) =>
+  new TransientError(
+    'unavailable',
+    `cannot read ${topic} partition ${partition}: a transaction at offset ${offset} stays open`,
+  );
 
 async function leaderOf(cluster: Cluster, topic: string, partition: number): Promise<Broker> {
   const metadata = cluster
