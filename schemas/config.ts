@@ -117,6 +117,10 @@ const kafkaLog = z
       .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)
       .default('custody')
       .describe('what the names of topics, groups and transactional ids begin with'),
+    former_namespaces: z
+      .array(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/))
+      .default([])
+      .describe('namespaces whose logs are in the store too; verification takes their heads into account'),
     partitions: z.int().min(1).max(1024).default(6).describe('of every topic; fixed once it is made'),
     replication_factor: z.int().min(1).max(9).default(3).describe('min.insync.replicas is one less'),
     retention_hours: retentionHours.describe('the ledger must not fall further behind than this'),

@@ -1,4 +1,4 @@
-import type { Kafka, KafkaConfig } from 'kafkajs';
+import type { Admin, Kafka, KafkaConfig } from 'kafkajs';
 import { ConfigError, PermanentError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
@@ -37,12 +37,14 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
   refuseWrongTopics(await prepareTopics(starting, config, config.create_topics));
 
   const closing = new AbortController();
-  const topicNames = [...TOPIC_NAMES.map(names.topic), ...STATE_AREAS.map(names.state)];
+  const former = config.former_namespaces.map((namespace) => namesIn(namespace).state('ledger'));
+  const topicNames = [...TOPIC_NAMES.map(names.topic), ...STATE_AREAS.map(names.state), ...former];
   const reader = createReader(newKafka({ retry: BRIEF_RETRY }), topicNames);
   const admin = newKafka().admin();
   const release = () => Promise.all([reader.close(), admin.disconnect()]);
   try {
     await admin.connect();
+    const formerHeads = await partitionsOf(admin, former);
     const topics = new Map(
       await Promise.all(
         TOPIC_NAMES.map(async (name) => {
@@ -66,16 +68,32 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
         return topic;
       },
       claim: (of) => openClaim({ newKafka, names, partitions: config.partitions, reader }, of),
-      states: (area) =>
-        Array.from({ length: config.partitions }, (_, partition) =>
+      states: (area) => [
+        ...Array.from({ length: config.partitions }, (_, partition) =>
           readState(reader, names.state(area), partition),
         ),
+        ...(area === 'ledger'
+          ? formerHeads.map(({ topic, partition }) => readState(reader, topic, partition))
+          : []),
+      ],
       close: () => (closed ??= close()),
     };
   } catch (cause) {
     await release();
     throw kafkaStartError('open the topics', cause);
   }
+}
+
+/** The partitions of topics that this fleet only reads. */
+async function partitionsOf(
+  admin: Admin,
+  topics: readonly string[],
+): Promise<{ readonly topic: string; readonly partition: number }[]> {
+  if (topics.length === 0) return [];
+  const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics] });
+  return found.flatMap(({ name, partitions }) =>
+    partitions.map(({ partitionId }) => ({ topic: name, partition: partitionId })),
+  );
 }
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]):/;
