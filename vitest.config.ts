@@ -26,5 +26,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // chDB binds one data directory per process: each test file gets its own process.
     pool: 'forks',
+    // Many tests wait for brokers and sessions to time out: two files at once even on a small machine.
+    maxWorkers: 2,
   },
 });

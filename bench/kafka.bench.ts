@@ -3,7 +3,6 @@
 // usage: npm run build && node --import tsx bench/kafka.bench.ts [records=200000] [seconds=20] [partitions=4]
 import { Agent, request } from 'node:http';
 import { startFleet, type Fleet, type RoleProcess } from '../test/support/fleet.ts';
-import { until } from '../test/support/pipeline-process.ts';
 import type { Role } from '../pipeline/roles.ts';
 import { configOf, fill, openBenchLog } from './kafka-load.ts';
 import { recordAt, type Shape } from './tool-calls.ts';
@@ -48,27 +47,29 @@ async function metric(process: RoleProcess, name: string): Promise<number> {
   return values.reduce((sum, value) => sum + value, 0);
 }
 
-/** Starts workers of a role over the records in the topic and measures from the first tenth to nine tenths. */
-async function drain(role: Role, workers: number, counter: string, total: number) {
-  const processes = await Promise.all(Array.from({ length: workers }, () => fleet.start(role)));
-  const done = async () =>
-    (await Promise.all(processes.map((each) => metric(each, counter)))).reduce((a, b) => a + b, 0);
-  const from = { count: 0, at: 0, cpu: 0 };
-  const to = { count: 0, at: 0, cpu: 0 };
-  const cpu = () => processes.reduce((sum, { child }) => sum + cpuSeconds(child.pid ?? 0), 0);
-  await until(
-    `${role} to handle ${total}`,
-    async () => {
-      const count = await done();
-      const now = { count, at: performance.now(), cpu: cpu() };
-      if (from.at === 0 && count > total * 0.1) Object.assign(from, now);
-      if (count <= total * 0.9 || to.at === 0) Object.assign(to, now);
-      return count >= total;
-    },
-    600_000,
-  );
+/** Fills topics of its own, starts workers of a role over them, and measures from one tenth to nine tenths. */
+async function drain(role: Role, workers: number, counter: string) {
+  const env = { CUSTODY_LOG_NAMESPACE: `bench-${role}-${workers}` };
+  const log = await openBenchLog(configOf({ ...fleet.env, ...env }));
+  await fill(log, records, shape);
+  await log.close();
+  const processes = await Promise.all(Array.from({ length: workers }, () => fleet.start(role, env)));
+  const now = async () => {
+    const counts = await Promise.all(processes.map((each) => metric(each, counter)));
+    const cpu = processes.reduce((sum, { child }) => sum + cpuSeconds(child.pid ?? 0), 0);
+    return { count: counts.reduce((sum, count) => sum + count, 0), at: performance.now(), cpu };
+  };
+  const samples = [await now()];
+  while ((samples.at(-1)?.count ?? 0) < records) {
+    // Seldom: every look at the metrics asks the brokers for the lag.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    samples.push(await now());
+  }
   const rss = processes.reduce((sum, { child }) => sum + residentMiB(child.pid ?? 0), 0);
   await Promise.all(processes.map((each) => each.stop()));
+  const from = samples.find(({ count }) => count > records * 0.1) ?? samples[0];
+  const to = samples.findLast(({ count }) => count < records) ?? samples.at(-1);
+  if (from === undefined || to === undefined || from === to) throw new Error('too few records to measure');
   const count = to.count - from.count;
   return {
     workers,
@@ -124,10 +125,14 @@ async function collect(collectors: number) {
 
 async function measure(of: Fleet) {
   const append = await appendAlone();
-  const inTopic = records + 20_000;
-  // Each run in groups of its own: the environment names the namespace, so the groups are reset by hand instead.
-  const detect = await drain('detect', 1, 'custody_detect_events_total', inTopic);
-  const ledger = await drain('ledger', 2, 'custody_ledger_entries_total', inTopic);
+  const detect = [
+    await drain('detect', 1, 'custody_detect_events_total'),
+    await drain('detect', 2, 'custody_detect_events_total'),
+  ];
+  const ledger = [
+    await drain('ledger', 1, 'custody_ledger_entries_total'),
+    await drain('ledger', 2, 'custody_ledger_entries_total'),
+  ];
   const collectorRuns = [await collect(1), await collect(2)];
   return {
     kafka: of.kafka.version,

@@ -2,9 +2,12 @@ import type { Component } from '../runtime/component.ts';
 import type { IntegrityError } from '../runtime/errors.ts';
 import { traced } from '../runtime/tracing.ts';
 import { PartitionDetector, type PartitionDetectorOptions } from './partition-detector.ts';
+import { createSnapshotPace } from './snapshot-pace.ts';
 import { supervise } from './supervise.ts';
 
-export interface DetectStageOptions extends PartitionDetectorOptions {
+export interface DetectStageOptions extends Omit<PartitionDetectorOptions, 'pace'> {
+  /** Between two snapshots of a partition, at least. */
+  readonly snapshotIntervalMs: number;
   readonly onIntegrity: (error: IntegrityError) => void;
 }
 
@@ -21,6 +24,7 @@ export function createDetectStage(
 ): Component & { stats(): Record<string, number> } {
   const abort = new AbortController();
   const partitions = new Map<number, PartitionDetector>();
+  const pace = createSnapshotPace(options.snapshotIntervalMs, options.clock);
   let running: Promise<void> | undefined;
   let idleTimer: NodeJS.Timeout | undefined;
 
@@ -29,7 +33,7 @@ export function createDetectStage(
     if (known !== undefined && (await known.isCurrent())) return known.next;
     partitions.delete(partition);
     await known?.release();
-    const detector = await PartitionDetector.restore(partition, options);
+    const detector = await PartitionDetector.restore(partition, { ...options, pace });
     partitions.set(partition, detector);
     return detector.next;
   }

@@ -17,13 +17,14 @@ import {
 } from '../streams/topic.ts';
 import { eventOf, idsAfter } from './detect-records.ts';
 import type { SharedExchange } from './shared-exchange.ts';
+import type { SnapshotPace } from './snapshot-pace.ts';
 
 export interface PartitionDetectorOptions {
   readonly events: Topic;
   readonly alerts: Topic;
   readonly log: Pick<Log, 'claim'>;
   readonly createEngine: () => Engine;
-  readonly snapshotIntervalMs: number;
+  readonly pace: SnapshotPace;
   /** Where partitions tell each other what tenants share; `undefined` = nothing is shared. */
   readonly shared?: { readonly exchange: SharedExchange; readonly epochMs: number } | undefined;
   readonly clock: Clock;
@@ -173,10 +174,9 @@ export class PartitionDetector {
     this.#options.metrics.detected.inc(seenCount);
     if (wait !== undefined) throw new DeferredError(wait.until);
     this.next = batch.nextOffset;
-    const nowMs = this.#options.clock.nowMs();
-    if (nowMs - this.#snapshotAtMs < this.#options.snapshotIntervalMs) return;
-    this.#snapshotAtMs = nowMs;
-    await this.#snapshot();
+    const { clock, pace } = this.#options;
+    const nowMs = clock.nowMs();
+    if (await pace.take(this.#snapshotAtMs, () => this.#snapshot())) this.#snapshotAtMs = nowMs;
   }
 
   #process(record: ConsumedRecord): Alert[] {

@@ -171,7 +171,12 @@ const detect = z.strictObject({
     .default(50_000)
     .describe('open sessions held, least recently seen go first'),
   tenants_max: z.int().min(1).max(100_000).default(10_000),
-  snapshot_interval_ms: z.int().min(100).max(600_000).default(5_000),
+  snapshot_interval_ms: z
+    .int()
+    .min(100)
+    .max(600_000)
+    .default(5_000)
+    .describe('at least; longer while snapshots take more than an eighth of the time'),
   shared_statistics: z
     .strictObject({
       enabled: z
