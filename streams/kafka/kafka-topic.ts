@@ -113,7 +113,11 @@ export function kafkaTopic(parts: KafkaTopicParts): Topic & { close(): Promise<v
       }
     },
     async *read(partition, from, to) {
-      const { start, end } = await bounds(partition);
+      // All that was acknowledged until now, also what a transaction committed whose marker is still on its way.
+      const [start, end] = await Promise.all([
+        reader.offset(topic, partition, 'start'),
+        reader.decidedEnd(topic, partition),
+      ]);
       const until = to !== undefined && to < end ? to : end;
       for await (const records of reader.read(topic, partition, from < start ? start : from, until)) {
         for (const record of records) yield consumedRecord(record, partition);
