@@ -15,11 +15,11 @@ export function eventOf(record: ConsumedRecord): CustodyEvent | undefined {
   }
 }
 
-/** Ids of the alerts in a partition from `end` on; of all of them when no snapshot says where to begin. */
-export async function idsAfter(alerts: Topic, partition: number, end: unknown): Promise<Set<string>> {
+/** Ids of the alerts in a partition from `end` on. */
+export async function idsAfter(alerts: Topic, partition: number, end: string): Promise<Set<string>> {
   const ids = new Set<string>();
   const { start } = await alerts.bounds(partition);
-  const from = typeof end === 'string' ? BigInt(end) : start;
+  const from = BigInt(end);
   for await (const { value } of alerts.read(partition, from > start ? from : start)) {
     ids.add((JSON.parse(Buffer.from(value).toString()) as Alert).alert_id);
   }

@@ -43,6 +43,15 @@ interface Position {
   readonly alertsEnd: string;
 }
 
+/** Alerts that are in the topic already, of events that are seen again. */
+interface EarlierAlerts {
+  readonly ids: ReadonlySet<string>;
+  /** Where in the alerts partition they begin: what a snapshot says as long as they count. */
+  readonly from: string;
+  /** End of the events when the partition was claimed: no earlier owner has seen more. */
+  readonly seenAt: bigint;
+}
+
 /** Brokers' clocks may differ by this much when a quiet partition says that an epoch is over. */
 const CLOCK_SKEW_MS = 10_000;
 
@@ -57,8 +66,8 @@ export class PartitionDetector {
   readonly #options: PartitionDetectorOptions;
   readonly #claim: Claim;
   readonly #engine: Engine;
-  /** Alerts appended after the snapshot by the run that crashed. */
-  #published = new Set<string>();
+  /** What an earlier owner appended after its last snapshot, until this one has seen all events that one can have seen. */
+  #earlier: EarlierAlerts | undefined;
   /** A batch or a snapshot broke off: memory and log may differ, so the state must be restored. */
   #broken = false;
   #snapshotAtMs: number;
@@ -94,7 +103,9 @@ export class PartitionDetector {
         next: isRestored ? next : start,
       });
       if (!isRestored) await detector.#relearn(next);
-      detector.#published = await idsAfter(options.alerts, partition, position?.alertsEnd);
+      const { end } = await options.events.bounds(partition);
+      const from = position?.alertsEnd ?? '0';
+      detector.#earlier = { ids: await idsAfter(options.alerts, partition, from), from, seenAt: end };
       return detector;
     } catch (error) {
       await claim.release();
@@ -170,7 +181,7 @@ export class PartitionDetector {
       this.next = record.offset + 1n;
       seenCount += 1;
     }
-    await this.#publish(alerts.filter((alert) => !this.#published.has(alert.alert_id)));
+    await this.#publish(alerts.filter((alert) => this.#earlier?.ids.has(alert.alert_id) !== true));
     this.#options.metrics.detected.inc(seenCount);
     if (wait !== undefined) throw new DeferredError(wait.until);
     this.next = batch.nextOffset;
@@ -237,14 +248,14 @@ export class PartitionDetector {
   }
 
   async #snapshot(): Promise<void> {
+    if (this.#earlier !== undefined && this.next >= this.#earlier.seenAt) this.#earlier = undefined;
     const { end } = await this.#options.alerts.bounds(this.#partition);
-    const position: Position = { next: String(this.next), alertsEnd: String(end) };
+    const position: Position = { next: String(this.next), alertsEnd: this.#earlier?.from ?? String(end) };
     const prefix = statePrefix(this.#partition);
     await this.#claim.state.write([
       ...this.#engine.snapshot().map(({ name, value }) => ({ name: prefix + name, value })),
       { name: positionName(this.#partition), value: Buffer.from(JSON.stringify(position)) },
     ]);
-    this.#published.clear();
   }
 }
 

@@ -12,6 +12,7 @@ import { createMetrics } from '../../runtime/metrics.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import { configSchema } from '../../schemas/config.ts';
 import { openEmbeddedLog, type EmbeddedLog } from '../../streams/embedded/open-log.ts';
+import type { TopicRecord } from '../../streams/topic.ts';
 import { until } from '../support/pipeline-process.ts';
 import { verifies } from '../requirements.ts';
 import { embeddedLogConfig } from '../support/embedded-log-config.ts';
@@ -47,6 +48,14 @@ function stage(snapshotIntervalMs: number) {
 
 /** A wildcard grant of a new agent: one alert of its own. */
 async function appendGrant(agent: string): Promise<void> {
+  await appendGrants([agent]);
+}
+
+async function appendGrants(agents: readonly string[]): Promise<void> {
+  await log.topic('custody.events').append(agents.map(grantOf));
+}
+
+function grantOf(agent: string): TopicRecord {
   const record = {
     id: agent,
     'actor.id': agent,
@@ -63,7 +72,7 @@ async function appendGrant(agent: string): Promise<void> {
     observedTimeUnixNano: `${Date.now()}000000`,
     digestKey: Buffer.alloc(32, 1),
   });
-  await log.topic('custody.events').append([{ key: 'default', value: encodeEvent(event) }]);
+  return { key: 'default', value: encodeEvent(event) };
 }
 
 async function alertedAgents(): Promise<(string | undefined)[]> {
@@ -107,6 +116,18 @@ describe('the detect stage', () => {
     await log.state.write([...states, { name: 'detect-position/0', value: kept }]);
     await runOver(['d'], 4);
     expect(await alertedAgents()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('repeats no alert when it takes several snapshots to catch up with the run that crashed', async () => {
+    verifies('P5', 'P6');
+    const agents = Array.from({ length: 1500 }, (_, index) => `agent-${index}`);
+    await appendGrants(agents);
+    await runOver([], agents.length);
+    // The crash came before the first snapshot; the alerts of all events are in the topic.
+    for await (const { name } of log.state.entries('detect'))
+      await log.state.write([{ name, value: undefined }]);
+    await runOver(['last'], agents.length + 1, 0);
+    expect(await alertedAgents()).toEqual([...agents, 'last']);
   });
 
   test('learns again from the log when its state is of another version, and repeats no alert', async () => {
