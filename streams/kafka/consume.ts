@@ -28,7 +28,6 @@ export interface ConsumeParts {
   readonly sessionTimeoutMs: number;
   bounds(partition: number): Promise<{ readonly start: bigint; readonly end: bigint }>;
   committed(partition: number): Promise<bigint | undefined>;
-  onLag(partition: number, records: number): void;
   /** The group was behind the oldest kept record. */
   onMissed(partition: number, count: bigint): void;
   onRebalance(): void;

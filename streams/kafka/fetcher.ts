@@ -18,7 +18,6 @@ export interface Fetched {
   readonly records: readonly StoredRecord[];
   /** Where to fetch next: the offset asked for when there is nothing decided behind it yet. */
   readonly next: bigint;
-  readonly highWatermark: bigint;
 }
 
 /** Fetches partitions of one topic; what is wanted of a broker at the same time travels in one request. */
@@ -143,11 +142,11 @@ export function createFetcher(options: FetcherOptions): Fetcher {
 }
 
 /** An empty answer says nothing: the others may have used up the bytes of the request. */
-function fetchedOf({ batches, aborted, highWatermark }: FetchAnswer, offset: bigint): Fetched {
+function fetchedOf({ batches, aborted }: FetchAnswer, offset: bigint): Fetched {
   const last = batches.at(-1);
-  if (last === undefined) return { records: [], next: offset, highWatermark };
+  if (last === undefined) return { records: [], next: offset };
   const records = committedRecords(batches, aborted).filter((record) => record.offset >= offset);
-  return { records, next: last.lastOffset + 1n, highWatermark };
+  return { records, next: last.lastOffset + 1n };
 }
 
 const noLeader = (topic: string) =>

@@ -7,6 +7,7 @@ import type { Topic, TopicName } from '../topic.ts';
 import { createAppender } from './appender.ts';
 import { consumedRecord } from './chunks.ts';
 import { BRIEF_RETRY } from './client.ts';
+import { committedOffset } from './committed-offset.ts';
 import { consumeTopic } from './consume.ts';
 import { kafkaError } from './kafka-error.ts';
 import type { Names } from './names.ts';
@@ -51,10 +52,7 @@ export function kafkaTopic(parts: KafkaTopicParts): Topic & { close(): Promise<v
 
   async function committed(group: string, partition: number): Promise<bigint | undefined> {
     try {
-      const groupId = names.group(group, name);
-      const [found] = await parts.admin.fetchOffsets({ groupId, topics: [topic], resolveOffsets: false });
-      const offset = found?.partitions.find((of) => of.partition === partition)?.offset ?? '-1';
-      return offset.startsWith('-') ? undefined : BigInt(offset);
+      return await committedOffset(parts.admin, names.group(group, name), topic, partition);
     } catch (cause) {
       throw kafkaError(`read the offsets of group ${group}`, cause);
     }
@@ -73,7 +71,6 @@ export function kafkaTopic(parts: KafkaTopicParts): Topic & { close(): Promise<v
       if (closing.aborted)
         throw new TransientError('unavailable', `cannot consume ${name}: the log is closed`);
       const { group } = options;
-      const lags = new Map<number, number>();
       const run = consumeTopic(
         {
           kafka: parts.newKafka({ retry: BRIEF_RETRY }),
@@ -83,13 +80,6 @@ export function kafkaTopic(parts: KafkaTopicParts): Topic & { close(): Promise<v
           sessionTimeoutMs: config.session_timeout_ms,
           bounds,
           committed: (partition) => committed(group, partition),
-          onLag(partition, records) {
-            lags.set(partition, records);
-            metrics?.lag.set(
-              { topic: name, group },
-              [...lags.values()].reduce((sum, lag) => sum + lag, 0),
-            );
-          },
           onMissed(partition, count) {
             metrics?.dropped.inc({ stage: group, reason: 'retention' }, Number(count));
             logger?.warn(
@@ -97,10 +87,7 @@ export function kafkaTopic(parts: KafkaTopicParts): Topic & { close(): Promise<v
               'retention removed unread records',
             );
           },
-          onRebalance: () => {
-            lags.clear();
-            metrics?.rebalances.inc({ topic: name, group });
-          },
+          onRebalance: () => metrics?.rebalances.inc({ topic: name, group }),
           logger,
         },
         { ...options, signal: AbortSignal.any([options.signal, closing]) },

@@ -57,7 +57,6 @@ export interface FetchAnswer {
   readonly partition: number;
   /** What the broker has against this partition alone; the rest is empty then. */
   readonly error: Error | undefined;
-  readonly highWatermark: bigint;
   /** Records before it are decided: committed or aborted. */
   readonly lastStable: bigint;
   readonly aborted: readonly AbortedTransaction[];
@@ -128,7 +127,7 @@ function decodeFetch(raw: Buffer): FetchAnswer[] {
 function decodePartition(read: ReturnType<typeof reader>): FetchAnswer {
   const partition = read.int32();
   const code = read.int16();
-  const highWatermark = read.int64();
+  read.skip(8);
   const lastStable = read.int64();
   read.skip(8);
   const aborted: AbortedTransaction[] = [];
@@ -140,7 +139,6 @@ function decodePartition(read: ReturnType<typeof reader>): FetchAnswer {
   return {
     partition,
     error: code === 0 ? undefined : protocolError(code),
-    highWatermark,
     lastStable,
     aborted,
     batches: decodeRecordBatches(set),

@@ -46,17 +46,12 @@ export async function workPartition(
   while (!isOver()) {
     const fetched = await orAbort(ahead, signal);
     if (fetched === undefined) return;
-    const lag = () => parts.onLag(partition, Number(fetched.highWatermark - next));
     ahead = fetchAt(fetched.next);
-    if (fetched.next === next) {
-      lag();
-      continue;
-    }
+    if (fetched.next === next) continue;
     for (const batch of chunksOf(fetched, partition, options)) {
       if (!(await hand(batch))) return;
       next = batch.nextOffset;
       await commit(next);
-      lag();
     }
   }
 

@@ -1,5 +1,6 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { topicStatus } from '../../pipeline/status.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 import { openKafkaLog } from '../../streams/kafka/open-log.ts';
 import type { Batch, Log, Topic } from '../../streams/topic.ts';
@@ -111,7 +112,7 @@ describe('a Kafka topic with transactions', () => {
     const metrics = createMetrics();
     await log.close();
     const config = kafkaConfig(broker.bootstrap);
-    log = await openKafkaLog({ config, credentials: { password: undefined }, metrics });
+    log = await openKafkaLog({ config, credentials: { password: undefined } });
     topic = log.topic('custody.events');
     const kafka = new Kafka({ brokers: broker.bootstrap, logLevel: logLevel.NOTHING });
     const producer = kafka.producer({ transactionalId: `${config.namespace}-only` });
@@ -132,13 +133,9 @@ describe('a Kafka topic with transactions', () => {
       handle: (batch) => Promise.resolve(void batches.push(batch)),
     });
     await vi.waitFor(async () => expect(await topic.committed('g', 0)).toBe(end), { timeout: 10_000 });
-    await vi.waitFor(
-      async () => {
-        const [lag] = (await metrics.lag.get()).values;
-        expect(lag).toMatchObject({ labels: { group: 'g', topic: 'custody.events' }, value: 0 });
-      },
-      { timeout: 5_000 },
-    );
+    expect(await topicStatus(log, { 'custody.events': ['g'] }, metrics)).toMatchObject([{ lag: { g: '0' } }]);
+    const [lag] = (await metrics.lag.get()).values;
+    expect(lag).toMatchObject({ labels: { group: 'g', topic: 'custody.events' }, value: 0 });
     stop.abort();
     await consumed;
     expect(batches.flatMap(({ records }) => records)).toEqual([]);
