@@ -15,7 +15,7 @@ const RETRY = { retries: 8, initialRetryTime: 100, maxRetryTime: 5_000 };
 /** For those who repeat requests themselves. */
 export const BRIEF_RETRY = { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000 };
 
-/** A client; each caller makes its own, because kafkajs shares offsets between the consumers of one. */
+/** A client: addresses, credentials and patience; it holds no connection, those that it makes do. */
 export function createKafka(
   config: KafkaLogConfig,
   credentials: KafkaCredentials,
@@ -28,7 +28,7 @@ export function createKafka(
     connectionTimeout: 5_000,
     authenticationTimeout: 10_000,
     requestTimeout: config.request_timeout_ms,
-    retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) },
+    retry: RETRY,
     logLevel: kafkajs.logLevel.INFO,
     logCreator: () => (entry) => log(logger, entry),
     ...tlsOf(config),

@@ -17,7 +17,6 @@ export interface Cluster {
     topic: string,
   ): readonly { readonly partitionId: number; readonly leader: number }[];
   findBroker(node: { readonly nodeId: number | string }): Promise<Broker>;
-  findControllerBroker(): Promise<Broker>;
   readonly brokerPool: { findConnectedBroker(): Promise<Broker> };
 }
 
@@ -56,7 +55,6 @@ export interface Broker {
       }[];
     },
   ): Promise<unknown>;
-  readonly lookupRequest: (apiKey: number, definition: unknown) => (options: object) => ProtocolRequest;
   readonly connectionPool: ConnectionPool;
 }
 

@@ -1,9 +1,4 @@
-import {
-  type CustodyError,
-  CustodyError as Base,
-  PermanentError,
-  TransientError,
-} from '../../runtime/errors.ts';
+import { CustodyError, PermanentError, TransientError } from '../../runtime/errors.ts';
 
 /** What a person does about it, by the broker's error type or the socket's error code. */
 const ADVICE: Readonly<Record<string, string>> = {
@@ -79,14 +74,14 @@ function innerOf(error: Error): unknown {
 
 /** A failure of Kafka while the pipeline runs: it is tried again, the message says what to look at. */
 export function kafkaError(action: string, cause: unknown): CustodyError {
-  if (cause instanceof Base) return cause;
+  if (cause instanceof CustodyError) return cause;
   return new TransientError('unavailable', `cannot ${action}: ${reasonOf(cause)}`, { cause });
 }
 
 /** The same at start, where whoever starts the program should hear at once of what will not pass by itself. */
 export function kafkaStartError(action: string, cause: unknown): CustodyError {
   const type = kafkaErrorType(cause);
-  if (cause instanceof Base || type === undefined || !NEEDS_A_HUMAN.has(type))
+  if (cause instanceof CustodyError || type === undefined || !NEEDS_A_HUMAN.has(type))
     return kafkaError(action, cause);
   return new PermanentError('rejected', `cannot ${action}: ${reasonOf(cause)}`, { cause });
 }

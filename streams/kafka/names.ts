@@ -13,7 +13,7 @@ export function namesIn(namespace: string): Names {
   return {
     topic: (name) => `${namespace}.${last(name)}`,
     state: (area) => `${namespace}.${area}-state`,
-    // A group reads one topic: kafkajs gives every member of a group partitions of all its topics.
+    // A group reads one topic, so that a stage can go on with one while another is held up.
     group: (group, name) => `${namespace}.${group}.${last(name)}`,
     transactionalId: ({ area, topic, partition }) => `${namespace}.${area}.${last(topic)}.${partition}`,
   };
