@@ -28,6 +28,7 @@ export function loadConfig(options: {
   checkListener('ingest.grpc', config.ingest.grpc, config.ingest.tokens.length);
   checkListener('sql.listener', config.sql.listener, config.sql.tokens.length);
   checkListener('admin.listener', config.admin.listener, config.admin.tokens.length);
+  checkLog(config.log);
   checkStore(config.store);
   checkSinkIds(config);
   return config;
@@ -111,6 +112,18 @@ function checkStore(store: StoreConfig): void {
       { path: 'store.url' },
     );
   }
+}
+
+/** Records and credentials do not cross a network in the clear. */
+function checkLog(log: Config['log']): void {
+  if (log.type === 'embedded' || log.tls !== undefined || log.dangerously_without_tls) return;
+  const beyond = log.brokers.find((broker) => !LOOPBACK.test(broker.replace(/:\d+$/, '')));
+  if (beyond === undefined) return;
+  throw new ConfigError(
+    `cannot use broker ${beyond}: log.brokers is not loopback, so log.tls must be set ` +
+      '(or log.dangerously_without_tls: true on a network nobody else is on)',
+    { path: 'log.tls' },
+  );
 }
 
 function checkSinkIds(config: Config): void {

@@ -1,5 +1,5 @@
 import type { Admin, Kafka, KafkaConfig } from 'kafkajs';
-import { ConfigError, PermanentError } from '../../runtime/errors.ts';
+import { PermanentError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import type { KafkaLogConfig } from '../../schemas/config.ts';
@@ -28,7 +28,6 @@ export interface KafkaLogOptions {
  */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {
   const { config, credentials, metrics, logger } = options;
-  refusePlainText(config);
   const names = namesIn(config.namespace);
   const newKafka = (changes: Partial<KafkaConfig> = {}): Kafka =>
     createKafka(config, credentials, logger, changes);
@@ -93,17 +92,5 @@ async function partitionsOf(
   const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics] });
   return found.flatMap(({ name, partitions }) =>
     partitions.map(({ partitionId }) => ({ topic: name, partition: partitionId })),
-  );
-}
-
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]):/;
-
-/** @throws ConfigError when records would cross a network in the clear. */
-function refusePlainText({ brokers, tls, dangerously_without_tls }: KafkaLogConfig): void {
-  if (tls !== undefined || dangerously_without_tls || brokers.every((broker) => LOOPBACK.test(broker)))
-    return;
-  throw new ConfigError(
-    'cannot use brokers beyond loopback without TLS: set log.tls, or log.dangerously_without_tls where nobody else is on the network',
-    { path: 'log.tls' },
   );
 }

@@ -1,41 +1,19 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../../cli/load-config.ts';
-import { ConfigError } from '../../../runtime/errors.ts';
+import { describe, expect, test } from 'vitest';
+import { configError, configFrom } from '../../cli/config-file.ts';
 import { verifies } from '../../requirements.ts';
 
-const dir = await mkdtemp(join(tmpdir(), 'custody-store-config-'));
-afterAll(() => rm(dir, { recursive: true, force: true }));
-
-async function load(yaml: string, env: Record<string, string> = {}) {
-  const file = join(dir, 'custody.yaml');
-  await writeFile(file, yaml);
-  return loadConfig({ file, env }).store;
-}
-
-async function failure(yaml: string, env: Record<string, string> = {}): Promise<ConfigError> {
-  try {
-    await load(yaml, env);
-  } catch (error) {
-    if (error instanceof ConfigError) return error;
-    throw error;
-  }
-  throw new Error('the configuration was accepted');
-}
-
+const storeFrom = (yaml: string, env: Record<string, string> = {}) => configFrom(yaml, env).store;
 const server = (more: string) =>
   `store: { type: clickhouse, url: "https://db.example:8443", password: { env: P }, ${more} }`;
 
 describe('the store section', () => {
-  test('is the embedded store when nothing is said', async () => {
-    expect(await load('')).toEqual({ type: 'embedded' });
-    expect(await load('store: { type: embedded }')).toEqual({ type: 'embedded' });
+  test('is the embedded store when nothing is said', () => {
+    expect(storeFrom('')).toEqual({ type: 'embedded' });
+    expect(storeFrom('store: { type: embedded }')).toEqual({ type: 'embedded' });
   });
 
-  test('names a server, with defaults', async () => {
-    expect(await load(server(''))).toEqual({
+  test('names a server, with defaults', () => {
+    expect(storeFrom(server(''))).toEqual({
       type: 'clickhouse',
       url: 'https://db.example:8443',
       username: 'custody_writer',
@@ -46,8 +24,8 @@ describe('the store section', () => {
     });
   });
 
-  test('can come from the environment alone, the secret staying a reference', async () => {
-    const store = await load('', {
+  test('can come from the environment alone, the secret staying a reference', () => {
+    const store = storeFrom('', {
       CUSTODY_STORE_TYPE: 'clickhouse',
       CUSTODY_STORE_URL: 'https://db.example:8443',
       CUSTODY_STORE_USERNAME: 'someone',
@@ -84,32 +62,32 @@ describe('the store section', () => {
     ['a quorum of one', server('cluster: c, insert_quorum: 1'), 'store.insert_quorum'],
     ['a cluster name that is SQL', server(`cluster: "c' SYNC"`), 'store.cluster'],
     ['a certificate without its key', server('cert_file: c.pem'), 'store.key_file'],
-  ])('%s is an error that names its path', async (_what, yaml, path) => {
+  ])('%s is an error that names its path', (_what, yaml, path) => {
     verifies('P10');
-    const error = await failure(yaml);
+    const error = configError(yaml);
     expect(error.path).toBe(path);
     expect(error.message).toContain(path);
     expect(error.message).not.toContain('u:p@');
   });
 
-  test('a variable of the environment without the type names what is missing', async () => {
-    expect((await failure('', { CUSTODY_STORE_URL: 'https://db.example:8443' })).path).toMatch(/^store/);
+  test('a variable of the environment without the type names what is missing', () => {
+    expect(configError('', { CUSTODY_STORE_URL: 'https://db.example:8443' }).path).toMatch(/^store/);
   });
 
-  test('beyond loopback there is a password and TLS, or somebody says that there is none', async () => {
+  test('beyond loopback there is a password and TLS, or somebody says that there is none', () => {
     verifies('P8');
     const plain = 'store: { type: clickhouse, url: "http://10.0.0.5:8123", password: { env: P }';
-    expect((await failure('store: { type: clickhouse, url: "https://db.example:8443" }')).path).toBe(
+    expect(configError('store: { type: clickhouse, url: "https://db.example:8443" }').path).toBe(
       'store.password',
     );
-    const error = await failure(`${plain} }`);
+    const error = configError(`${plain} }`);
     expect(error.path).toBe('store.url');
     expect(error.message).toContain('store.dangerously_without_tls: true');
-    expect(await load(`${plain}, dangerously_without_tls: true }`)).toMatchObject({
+    expect(storeFrom(`${plain}, dangerously_without_tls: true }`)).toMatchObject({
       dangerously_without_tls: true,
     });
     for (const url of ['http://127.0.0.1:8123', 'http://localhost:8123', 'http://[::1]:8123']) {
-      expect(await load(`store: { type: clickhouse, url: "${url}" }`)).toMatchObject({ url });
+      expect(storeFrom(`store: { type: clickhouse, url: "${url}" }`)).toMatchObject({ url });
     }
   });
 });
