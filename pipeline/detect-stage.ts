@@ -1,9 +1,9 @@
 import type { Component } from '../runtime/component.ts';
 import type { IntegrityError } from '../runtime/errors.ts';
+import { supervise } from '../runtime/supervise.ts';
 import { traced } from '../runtime/tracing.ts';
 import { PartitionDetector, type PartitionDetectorOptions } from './partition-detector.ts';
 import { createSnapshotPace } from './snapshot-pace.ts';
-import { supervise } from './supervise.ts';
 
 export interface DetectStageOptions extends Omit<PartitionDetectorOptions, 'pace'> {
   /** Between two snapshots of a partition, at least. */
@@ -57,11 +57,11 @@ export function createDetectStage(
     start() {
       if (options.shared !== undefined) idleTimer = setInterval(tellIdle, IDLE_CHECK_MS);
       running = supervise({
-        name: 'detect',
+        about: { stage: 'detect' },
         signal: abort.signal,
         logger: options.logger,
         onIntegrity: options.onIntegrity,
-        run: () =>
+        run: (progressed) =>
           options.events.consume({
             group: 'detect',
             startOffset: assigned,
@@ -73,6 +73,7 @@ export function createDetectStage(
               if (detector === undefined) throw new Error(`partition ${batch.partition} was not assigned`);
               const attributes = { 'messaging.batch.message_count': batch.records.length };
               await traced('custody.detect.batch', attributes, () => detector.handle(batch));
+              progressed();
             },
           }),
       });

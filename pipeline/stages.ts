@@ -106,6 +106,7 @@ function createSinkDelivery(context: PipelineContext, index: number): { sink: Si
     deadletter: log.topic('custody.deadletter'),
     sink,
     retry: sinkConfig.retry,
+    onIntegrity: alarmOf(context, `sink.${sinkConfig.id}`),
     digestKey,
     clock,
     logger,

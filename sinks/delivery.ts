@@ -1,9 +1,16 @@
 import { backoffMs, sleep as realSleep } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Component } from '../runtime/component.ts';
-import { CustodyError, InputError, PermanentError, TransientError } from '../runtime/errors.ts';
+import {
+  type CustodyError,
+  InputError,
+  type IntegrityError,
+  PermanentError,
+  TransientError,
+} from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import { supervise } from '../runtime/supervise.ts';
 import { traced } from '../runtime/tracing.ts';
 import type { Alert } from '../schemas/alert.ts';
 import type { SinkConfig } from '../schemas/config.ts';
@@ -26,6 +33,8 @@ export interface DeliveryOptions {
   readonly digestKey?: Uint8Array | undefined;
   readonly random?: () => number;
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Delivery has stopped because the log contradicts itself. */
+  readonly onIntegrity: (error: IntegrityError) => void;
   /** A bug, not a failure of the destination. Default: thrown where nobody catches it, which ends the process. */
   readonly onBug?: (error: unknown) => void;
 }
@@ -163,43 +172,37 @@ export function createDelivery(options: DeliveryOptions): Component {
       await deliver(items.slice(from, from + size), lease);
   };
 
-  const run = async (): Promise<void> => {
-    let attempt = 0;
-    while (!stopping.signal.aborted) {
-      try {
-        await topic.consume({
-          group: stage,
-          handle: async (batch, lease) => {
-            await inTurn(() => handle(batch, lease));
-            // What went wrong before is over.
-            attempt = 0;
-          },
-          maxBatchRecords: BATCH_MAX_COUNT,
-          signal: stopping.signal,
-        });
-        return;
-      } catch (error) {
-        if (error instanceof Stopped) return;
-        if (!(error instanceof TransientError)) throw error;
-        logger.warn(
-          { sink: sink.id, code: error.code, reason: error.message, attempt },
-          'alerts cannot be read; trying again',
-        );
-        await sleep(backoffMs(attempt, retry, random), stopping.signal);
-        attempt += 1;
-      }
-    }
-  };
+  const consume = (progressed: () => void): Promise<void> =>
+    topic
+      .consume({
+        group: stage,
+        handle: async (batch, lease) => {
+          await inTurn(() => handle(batch, lease));
+          progressed();
+        },
+        maxBatchRecords: BATCH_MAX_COUNT,
+        signal: stopping.signal,
+      })
+      .catch((error: unknown) => {
+        if (!(error instanceof Stopped)) throw error;
+      });
 
   return {
     name: `delivery_${sink.id}`,
     async start() {
       await sink.start();
       const onBug = options.onBug ?? throwUncaught;
-      running = run().catch((error: unknown) => {
+      running = supervise({
+        about: { stage },
+        run: consume,
+        signal: stopping.signal,
+        logger,
+        onIntegrity: options.onIntegrity,
+        retry,
+        random,
+      }).catch((error: unknown) => {
         if (!stopping.signal.aborted) onBug(error);
-        else if (!(error instanceof CustodyError))
-          logger.error({ sink: sink.id, err: error }, 'delivery failed while stopping');
+        else logger.error({ sink: sink.id, err: error }, 'delivery failed while stopping');
       });
     },
     async stop() {

@@ -4,6 +4,7 @@ import type { Component } from '../../runtime/component.ts';
 import { CustodyError, IntegrityError, MovedError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import { supervise } from '../../runtime/supervise.ts';
 import { traced } from '../../runtime/tracing.ts';
 import type { LedgerConfig } from '../../schemas/config.ts';
 import type { Batch, Claim, Lease, Log, Topic } from '../../streams/topic.ts';
@@ -93,7 +94,7 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
   async function consume(
     topic: Topic,
     writers: Map<number, PartitionWriter>,
-    written: () => void,
+    progressed: () => void,
   ): Promise<void> {
     await topic.consume({
       group: LEDGER_GROUP,
@@ -127,44 +128,29 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
         if (writer === undefined) throw new Error(`partition ${batch.partition} was never assigned`);
         const attributes = { 'messaging.batch.message_count': batch.records.length };
         await traced('custody.ledger.batch', attributes, () => writeBatch(writer, batch, lease));
-        written();
+        progressed();
       },
     });
   }
 
-  /** `written` is called after every batch: what went wrong before it is over. */
-  async function consumeAndRelease(topic: Topic, written: () => void): Promise<void> {
+  async function consumeAndRelease(topic: Topic, progressed: () => void): Promise<void> {
     const writers = new Map<number, PartitionWriter>();
     try {
-      await consume(topic, writers, written);
+      await consume(topic, writers, progressed);
     } finally {
       await Promise.allSettled([...writers.values()].map(({ claim }) => claim.release()));
     }
   }
 
-  /** Consumes until stopped; starts again after a transient failure, stops for good on an integrity failure. */
-  async function writeTopic(topic: Topic): Promise<void> {
-    let attempt = 0;
-    while (!stopping.signal.aborted) {
-      try {
-        await consumeAndRelease(topic, () => (attempt = 0));
-        return;
-      } catch (error) {
-        if (error instanceof IntegrityError) {
-          logger.error({ topic: topic.name, err: error }, 'ledger stopped');
-          options.onIntegrity(error);
-          return;
-        }
-        if (!(error instanceof CustodyError)) throw error;
-        logger.warn(
-          { topic: topic.name, err: error, attempt },
-          'ledger interrupted; it will be started again',
-        );
-        await sleep(backoffMs(attempt, RETRY, random), stopping.signal);
-        attempt += 1;
-      }
-    }
-  }
+  const writeTopic = (topic: Topic): Promise<void> =>
+    supervise({
+      about: { stage: LEDGER_GROUP, topic: topic.name },
+      run: (progressed) => consumeAndRelease(topic, progressed),
+      signal: stopping.signal,
+      logger,
+      onIntegrity: options.onIntegrity,
+      random,
+    });
 
   return {
     name: 'ledger',

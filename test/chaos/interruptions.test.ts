@@ -98,6 +98,7 @@ it('a sink waits no longer after the last of many interruptions than after the f
     clock: systemClock,
     logger,
     metrics: createMetrics(),
+    onIntegrity: (error) => expect.fail(error.message),
     random: () => 0,
   });
   await delivery.start();

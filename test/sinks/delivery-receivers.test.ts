@@ -49,6 +49,7 @@ async function setUp(configs: readonly object[]) {
       deadletter: log.topic('custody.deadletter'),
       sink,
       retry: sinkConfig.retry,
+      onIntegrity: (error) => expect.fail(error.message),
       clock: systemClock,
       logger,
       metrics,

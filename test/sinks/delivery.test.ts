@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../runtime/clock.ts';
-import { PermanentError, TransientError } from '../../runtime/errors.ts';
+import { IntegrityError, PermanentError, TransientError } from '../../runtime/errors.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { createMetrics, type Metrics } from '../../runtime/metrics.ts';
 import type { Alert } from '../../schemas/alert.ts';
@@ -78,6 +78,7 @@ async function start(sink: Sink, options: Partial<DeliveryOptions> = {}) {
     clock: systemClock,
     logger,
     metrics,
+    onIntegrity: (error) => expect.fail(error.message),
     sleep: () => Promise.resolve(),
     random: () => 0.5,
     ...options,
@@ -324,6 +325,18 @@ describe('delivery', () => {
     await start(sink, { deadletter });
     await drained('a', 1);
     expect(await deadLetters()).toHaveLength(1);
+  });
+
+  it('stops with an alarm when the log contradicts itself', async () => {
+    verifies('P5');
+    const alarms: string[] = [];
+    const topic = {
+      ...log.topic('custody.alerts'),
+      consume: () => Promise.reject(new IntegrityError('cannot consume custody.alerts: it lost its end')),
+    };
+    const { sink } = scriptedSink('a', []);
+    await start(sink, { topic, onIntegrity: ({ message }) => alarms.push(message) });
+    await vi.waitFor(() => expect(alarms).toEqual(['cannot consume custody.alerts: it lost its end']));
   });
 
   it('reports a bug instead of hiding it', async () => {
