@@ -1,9 +1,8 @@
 import { readRows } from './clickhouse-store.ts';
 import { entriesDdl } from './migrations/0001-entries.ts';
 import type { SchemaVariant } from './migrations/migration.ts';
+import { sqlString } from './sql-text.ts';
 import type { RawQuery } from './store.ts';
-
-const literal = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
 /** How the definition of `custody.entries` differs from ours; both in the engine's own rendering. */
 export type Definition =
@@ -17,7 +16,7 @@ export type Definition =
 
 /** Compares the table's definition, as the engine has it, with the one of the variant in force. */
 export async function readDefinition(raw: RawQuery, variant: SchemaVariant): Promise<Definition> {
-  const ours = literal(entriesDdl(variant));
+  const ours = sqlString(entriesDdl(variant));
   const definitions = readRows(
     raw,
     `SELECT create_table_query = formatQuerySingleLine(${ours}), formatQuery(create_table_query), formatQuery(${ours}) FROM system.tables WHERE database = 'custody' AND name = 'entries'`,

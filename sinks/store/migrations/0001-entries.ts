@@ -1,11 +1,10 @@
 import { hotColumns, PARSED_BODY } from '../hot-columns.ts';
+import { sqlString } from '../sql-text.ts';
 import { engineOf, onCluster, type Migration, type SchemaVariant } from './migration.ts';
 
 /** The entry preimage (docs/spec/entry.md) in SQL, over the stored columns. */
 const PREIMAGE =
   "concat('mcp-audit/entry/v1\\n', log, '\\n', toString(seq), '\\n', lower(hex(prev)), '\\n', topic, '/', toString(kpart), '/', toString(koffset), '\\n', toString(kts_ms), '\\n', kind, '\\n', lower(hex(body_sha)), '\\n')";
-
-const literal = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
 /**
  * A merge reads and writes a column at a time, in small blocks, where the defaults hold large buffers for every column
@@ -39,7 +38,7 @@ export const entriesDdl = (variant: SchemaVariant): string => `CREATE TABLE cust
   body_sha FixedString(32) COMMENT 'SHA-256 of body',
   leaf FixedString(32) COMMENT 'SHA-256 of a zero byte and the preimage',
   body String COMMENT 'Exact bytes of the record' CODEC(ZSTD(1)),
-${hotColumns.map((hot) => `  ${hot.name} ${hot.type} MATERIALIZED ${hot.expression(PARSED_BODY)} COMMENT ${literal(hot.comment)},`).join('\n')}
+${hotColumns.map((hot) => `  ${hot.name} ${hot.type} MATERIALIZED ${hot.expression(PARSED_BODY)} COMMENT ${sqlString(hot.comment)},`).join('\n')}
   CONSTRAINT leaf_ok CHECK leaf = SHA256(concat(char(0), ${PREIMAGE})),
   CONSTRAINT body_ok CHECK body_sha = SHA256(body)
 )

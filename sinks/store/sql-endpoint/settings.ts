@@ -1,5 +1,5 @@
 import type { SqlConfig } from '../../../schemas/config.ts';
-import { sqlIdentifier, sqlString } from './engine.ts';
+import { sqlIdentifier, sqlString } from '../sql-text.ts';
 import { refusals } from './exceptions.ts';
 
 /** Limits a request may tighten and never loosen; 0 asks for "no limit" and gets ours. */

@@ -8,7 +8,8 @@ import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { gunzipSync, gzip } from 'node:zlib';
 import { Session, type RawInsertFormat } from 'chdb';
-import { openEngine, sqlIdentifier, sqlString } from '../../../sinks/store/sql-endpoint/engine.ts';
+import { openEngine } from '../../../sinks/store/sql-endpoint/engine.ts';
+import { sqlIdentifier, sqlString } from '../../../sinks/store/sql-text.ts';
 import {
   exceptionText,
   httpStatus,

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { TENANT_PATTERN } from '../event.ts';
+import { KiB, listener, MiB, token } from './common.ts';
+
+export const ingest = z.strictObject({
+  http: listener(4318).prefault({}),
+  grpc: listener(4317).prefault({}),
+  tokens: z.array(token).default([]).describe('empty = no authentication, loopback only'),
+  tenant: z.string().regex(TENANT_PATTERN).default('default').describe('for records that name none'),
+  request_max_bytes: z
+    .int()
+    .min(KiB)
+    .max(256 * MiB)
+    .default(16 * MiB)
+    .describe('after decompression'),
+  attribute_max_count: z.int().min(1).max(4096).default(512).describe('attributes read per record'),
+  depth_max: z.int().min(4).max(256).default(32).describe('nesting of values'),
+  string_max_bytes: z
+    .int()
+    .min(KiB)
+    .max(16 * MiB)
+    .default(1 * MiB)
+    .describe('longer values are cut before redaction'),
+  records_max: z.int().min(1).max(1_000_000).default(50_000).describe('records in one request'),
+  in_flight_max_bytes: z
+    .int()
+    .min(MiB)
+    .max(4096 * MiB)
+    .default(128 * MiB)
+    .describe('beyond it: 503 and Retry-After'),
+  requests_per_second_max: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('beyond it: 429, per token or address'),
+});
