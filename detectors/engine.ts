@@ -9,20 +9,13 @@ import { clampTimeMs } from './event-time.ts';
 import { concernsDetectors, dropOldest, isNew, observeCall } from './observe.ts';
 import { keepPolicy, policyForCall, policyForEvent } from './policy-join.ts';
 import { createSessionTable } from './session-table.ts';
+import type { EpochChanges, SharedChange } from './shared-statistics.ts';
+import { createSharedTables } from './shared-tables.ts';
 import {
-  applyShared,
-  newSharedStatistics,
-  type EpochChanges,
-  type SharedChange,
-  type SharedStatistics,
-} from './shared-statistics.ts';
-import {
-  changesName,
   decodeState,
   encodeState,
   engineName,
   sessionName,
-  sharedName,
   tenantName,
   type StateChange,
 } from './snapshot.ts';
@@ -93,11 +86,8 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
   const detectors = options.detectors ?? builtInDetectors(config);
   const repeatAfterMs = options.repeatAfterMs ?? defaultRepeatAfterMs;
   const version = `detect-state/${stateVersion} ${detectors.map(({ id, version: v }) => `${id}/${v}`).join(' ')}`;
-  const shared = detectors.map((detector) =>
-    config.shared_statistics.enabled && detector.sharesItems === true ? newSharedStatistics() : undefined,
-  );
+  const shared = createSharedTables(detectors, config.shared_statistics.enabled);
   let epoch: number | undefined;
-  let sharedChanged = false;
   const changedTenants = new Map<string, LiveTenant | undefined>();
   const changedSessions = new Set<SessionRecord>();
   const goneSessions = new Set<string>();
@@ -135,7 +125,11 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
   }
 
   function stateOf(tenant: LiveTenant, session: SessionRecord, index: number) {
-    return { tenant: tenant.record.states[index], session: session.states[index], shared: shared[index] };
+    return {
+      tenant: tenant.record.states[index],
+      session: session.states[index],
+      shared: shared.of(detectors[index]),
+    };
   }
 
   function quarantine(tenant: LiveTenant, session: SessionRecord): void {
@@ -227,14 +221,7 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
         });
       if (changes.length > 0) {
         changes.push({ name: engineName, value: encodeState(version, { seq, epoch }) });
-        detectors.forEach(({ id }, index) => {
-          const own = shared[index];
-          if (own === undefined) return;
-          changes.push({ name: changesName(id), value: encodeState(version, own.changes) });
-          if (sharedChanged)
-            changes.push({ name: sharedName(id), value: encodeState(version, own.tenantsByItem) });
-        });
-        sharedChanged = false;
+        changes.push(...shared.snapshot(version));
       }
       goneSessions.clear();
       changedSessions.clear();
@@ -252,35 +239,16 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       const sessions = of('session/') as SessionRecord[];
       table.restore(of('tenant/') as TenantRecord[], sessions);
       counts.quarantined = sessions.filter(({ quarantined }) => quarantined).length;
-      detectors.forEach(({ id }, index) => {
-        if (shared[index] === undefined) return;
-        const find = (wanted: string) => decoded.find(({ name }) => name === wanted)?.state;
-        shared[index] = {
-          ...newSharedStatistics(),
-          ...restoredShared(find(sharedName(id)), find(changesName(id))),
-        };
-      });
+      shared.restore((wanted) => decoded.find(({ name }) => name === wanted)?.state);
     },
 
     epoch: () => epoch,
 
-    epochChanges: () =>
-      Object.fromEntries(
-        detectors.flatMap(({ id }, index) => {
-          const changes = [...(shared[index]?.changes.values() ?? [])];
-          return changes.length === 0 ? [] : [[id, changes]];
-        }),
-      ),
+    epochChanges: () => shared.changes(),
 
     beginEpoch(next, visible) {
       epoch = next;
-      detectors.forEach(({ id }, index) => {
-        const own = shared[index];
-        if (own === undefined) return;
-        own.changes.clear();
-        for (const { changes } of visible) applyShared(own, changes[id] ?? []);
-      });
-      sharedChanged ||= visible.length > 0;
+      shared.apply(visible);
     },
 
     stats() {
@@ -310,13 +278,6 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
         }),
       );
     },
-  };
-}
-
-function restoredShared(tenantsByItem: unknown, changes: unknown): Partial<SharedStatistics> {
-  return {
-    ...(tenantsByItem !== undefined && { tenantsByItem: tenantsByItem as SharedStatistics['tenantsByItem'] }),
-    ...(changes !== undefined && { changes: changes as SharedStatistics['changes'] }),
   };
 }
 
