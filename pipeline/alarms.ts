@@ -2,6 +2,8 @@
 export interface Alarm {
   readonly component: string;
   readonly code: string;
+  /** Topic and partition, where it is about one. */
+  readonly place?: string;
   readonly message: string;
 }
 
@@ -10,12 +12,16 @@ export interface Alarms {
   readonly active: readonly Alarm[];
 }
 
+const isAbout = (known: Alarm, { component, code, place }: Alarm): boolean =>
+  known.component === component && known.code === code && known.place === place;
+
+/** Each condition is raised once. */
 export function createAlarms(onRaise: (alarm: Alarm) => void): Alarms {
   const active: Alarm[] = [];
   return {
     active,
     raise(alarm) {
-      if (active.some((known) => known.component === alarm.component && known.code === alarm.code)) return;
+      if (active.some((known) => isAbout(known, alarm))) return;
       active.push(alarm);
       onRaise(alarm);
     },

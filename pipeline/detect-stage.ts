@@ -8,7 +8,8 @@ import { createSnapshotPace } from './snapshot-pace.ts';
 export interface DetectStageOptions extends Omit<PartitionDetectorOptions, 'pace'> {
   /** Between two snapshots of a partition, at least. */
   readonly snapshotIntervalMs: number;
-  readonly onIntegrity: (error: IntegrityError) => void;
+  /** Called for a partition that stopped because evidence contradicts itself. */
+  readonly onIntegrity: (error: IntegrityError, place: string) => void;
 }
 
 const IDLE_CHECK_MS = 5_000;
@@ -60,12 +61,12 @@ export function createDetectStage(
         about: { stage: 'detect' },
         signal: abort.signal,
         logger: options.logger,
-        onIntegrity: options.onIntegrity,
         run: (progressed) =>
           options.events.consume({
             group: 'detect',
             startOffset: assigned,
             lost: dropped,
+            refused: (partition, error) => options.onIntegrity(error, `${options.events.name}/${partition}`),
             maxBatchRecords: 1000,
             signal: abort.signal,
             handle: async (batch) => {

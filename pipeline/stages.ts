@@ -56,8 +56,8 @@ export function createStages(context: PipelineContext): Stages {
 
 const alarmOf =
   ({ alarms }: PipelineContext, component: string) =>
-  (error: IntegrityError) =>
-    alarms.raise({ component, code: 'integrity', message: error.message });
+  (error: IntegrityError, place: string) =>
+    alarms.raise({ component, code: 'integrity', place, message: error.message });
 
 function createLedger(context: PipelineContext, store: Store): Component {
   const { config, log, deployment, logger, metrics } = context;

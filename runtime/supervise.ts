@@ -11,16 +11,14 @@ export interface SuperviseOptions {
   readonly run: (progressed: () => void) => Promise<void>;
   readonly signal: AbortSignal;
   readonly logger: Logger;
-  /** The loop has stopped for good because evidence contradicts itself. */
-  readonly onIntegrity: (error: IntegrityError) => void;
   readonly retry?: { readonly base_ms: number; readonly cap_ms: number } | undefined;
   /** Randomness of the waits. */
   readonly random?: (() => number) | undefined;
 }
 
 /**
- * Keeps a consumer loop running: a failure starts it again after a jittered wait, an integrity failure ends it and
- * raises the alarm. Rejects with anything that is no CustodyError: that is a bug.
+ * Keeps a consumer loop running: a failure starts it again after a jittered wait. Rejects with what must not pass by:
+ * evidence that contradicts itself, and anything that is no CustodyError, which is a bug.
  */
 export async function supervise(options: SuperviseOptions): Promise<void> {
   const { about, signal, logger, retry = RETRY, random = Math.random } = options;
@@ -30,12 +28,7 @@ export async function supervise(options: SuperviseOptions): Promise<void> {
       await options.run(() => (attempt = 0));
       return;
     } catch (error) {
-      if (error instanceof IntegrityError) {
-        logger.error({ ...about, err: error }, 'stopped: evidence contradicts itself');
-        options.onIntegrity(error);
-        return;
-      }
-      if (!(error instanceof CustodyError)) throw error;
+      if (!(error instanceof CustodyError) || error instanceof IntegrityError) throw error;
       logger.warn({ ...about, err: error, attempt }, 'interrupted; it will be started again');
       await sleep(backoffMs(attempt, retry, random), signal);
       attempt += 1;

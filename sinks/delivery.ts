@@ -33,8 +33,8 @@ export interface DeliveryOptions {
   readonly digestKey?: Uint8Array | undefined;
   readonly random?: () => number;
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** Delivery has stopped because the log contradicts itself. */
-  readonly onIntegrity: (error: IntegrityError) => void;
+  /** Called for a partition whose delivery stopped because the log contradicts itself. */
+  readonly onIntegrity: (error: IntegrityError, place: string) => void;
   /** A bug, not a failure of the destination. Default: thrown where nobody catches it, which ends the process. */
   readonly onBug?: (error: unknown) => void;
 }
@@ -180,6 +180,7 @@ export function createDelivery(options: DeliveryOptions): Component {
           await inTurn(() => handle(batch, lease));
           progressed();
         },
+        refused: (partition, error) => options.onIntegrity(error, `${topic.name}/${partition}`),
         maxBatchRecords: BATCH_MAX_COUNT,
         signal: stopping.signal,
       })
@@ -197,7 +198,6 @@ export function createDelivery(options: DeliveryOptions): Component {
         run: consume,
         signal: stopping.signal,
         logger,
-        onIntegrity: options.onIntegrity,
         retry,
         random,
       }).catch((error: unknown) => {

@@ -1,3 +1,5 @@
+import type { IntegrityError } from '../runtime/errors.ts';
+
 /**
  * The seam to the log. Two implementations: embedded (LMDB) and Kafka; one contract suite (`test/contract/topic.ts`).
  *
@@ -59,7 +61,8 @@ export interface ConsumeOptions {
   /**
    * Handles one batch; the next batch of that partition comes after it resolves, and the offset after the batch is
    * committed then. A rejection ends `consume` with that error; the batch is delivered again next time. (A
-   * rejection after the lease's signal aborted only gives the batch up.)
+   * rejection after the lease's signal aborted only gives the batch up.) An IntegrityError is about its partition
+   * alone: see `refused`.
    */
   readonly handle: (batch: Batch, lease: Lease) => Promise<void>;
   /**
@@ -67,6 +70,12 @@ export interface ConsumeOptions {
    * position beside their own data (ledger, detect). `undefined` = the committed offset, or the oldest record kept.
    */
   readonly startOffset?: (partition: number) => Promise<bigint | undefined>;
+  /**
+   * Evidence about the partition contradicts itself: `startOffset` or `handle` said so, or the log does not have the
+   * offset to start from. The partition is left alone until it is assigned anew, the others go on. Without this option
+   * `consume` rejects.
+   */
+  readonly refused?: (partition: number, error: IntegrityError) => void;
   /** The partition has gone to another consumer of the group: drop what is held of it. */
   readonly lost?: (partition: number) => Promise<void>;
   readonly maxBatchRecords?: number;

@@ -22,8 +22,8 @@ export interface LedgerWriterOptions {
   readonly config: LedgerConfig;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Called once per topic whose writing stopped because stored evidence contradicts the log. */
-  readonly onIntegrity: (error: IntegrityError) => void;
+  /** Called for a partition whose writing stopped because stored evidence contradicts the log. */
+  readonly onIntegrity: (error: IntegrityError, place: string) => void;
   /** Randomness of the retry delays. */
   readonly random?: () => number;
 }
@@ -118,6 +118,10 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
         logger.info({ topic: name, partition, nextOffset: String(resumed.nextOffset) }, 'ledger resumed');
         return resumed.nextOffset;
       },
+      refused(partition, error) {
+        logger.error({ topic: topic.name, partition, err: error }, 'ledger stopped');
+        options.onIntegrity(error, `${topic.name}/${partition}`);
+      },
       async lost(partition) {
         const writer = writers.get(partition);
         writers.delete(partition);
@@ -148,7 +152,6 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
       run: (progressed) => consumeAndRelease(topic, progressed),
       signal: stopping.signal,
       logger,
-      onIntegrity: options.onIntegrity,
       random,
     });
 

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { aborted } from '../../runtime/aborted.ts';
 import { IntegrityError } from '../../runtime/errors.ts';
 import { type Batch, type ConsumedRecord, type ConsumeOptions, DeferredError, type Lease } from '../topic.ts';
 import type { PartitionLog, ReadLimits } from './partition-log.ts';
@@ -119,7 +120,7 @@ async function handleWhenReady(options: ConsumeOptions, batch: Batch, signal: Ab
   }
 }
 
-/** Runs one loop per partition until the signal aborts; the first failure ends all of them and is thrown. */
+/** Runs one loop per partition until the signal aborts; the first failure that is not one partition's ends all of them. */
 export async function consumePartitions(
   logs: readonly PartitionLog[],
   options: ConsumeOptions,
@@ -135,9 +136,14 @@ export async function consumePartitions(
   let failure: { readonly error: unknown } | undefined;
   await Promise.all(
     logs.map((log) =>
-      consumePartition(log, options, position, stop.signal).catch((error: unknown) => {
-        failure ??= { error };
-        abort();
+      consumePartition(log, options, position, stop.signal).catch(async (error: unknown) => {
+        if (error instanceof IntegrityError && options.refused !== undefined) {
+          options.refused(log.partition, error);
+          await aborted(stop.signal);
+        } else {
+          failure ??= { error };
+          abort();
+        }
       }),
     ),
   );

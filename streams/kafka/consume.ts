@@ -1,5 +1,7 @@
 import type { Kafka } from 'kafkajs';
+import { aborted } from '../../runtime/aborted.ts';
 import { backoffMs, sleep } from '../../runtime/backoff.ts';
+import { IntegrityError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { ConsumeOptions } from '../topic.ts';
 import { BATCH_BYTES } from './chunks.ts';
@@ -60,7 +62,9 @@ export async function consumeTopic(parts: ConsumeParts, options: ConsumeOptions)
   };
   const workUnder = (tenure: Tenure, partition: number) =>
     workPartition(parts, options, { member, fetcher }, tenure, partition).catch((error: unknown) => {
-      if (!tenure.signal.aborted) fail(error);
+      if (tenure.signal.aborted) return;
+      if (error instanceof IntegrityError && options.refused !== undefined) options.refused(partition, error);
+      else fail(error);
     });
 
   let joining: Promise<Membership | undefined> = Promise.resolve(undefined);
@@ -157,12 +161,6 @@ export async function consumeTopic(parts: ConsumeParts, options: ConsumeOptions)
   await Promise.race([Promise.all([left, fetcher.close()]), sleep(FAREWELL_MS)]);
   if (failure !== undefined) throw failure.error;
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 
 function fetchSizes({ maxBatchBytes = BATCH_BYTES, lingerMs = 0 }: ConsumeOptions) {
   const maxBytes = Math.max(FETCH_MIN_BYTES, maxBatchBytes);

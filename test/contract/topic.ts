@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { IntegrityError } from '../../runtime/errors.ts';
 import {
   type Batch,
   type ConsumedRecord,
@@ -366,6 +367,44 @@ export function topicContract(name: string, open: OpenTopic): void {
       expect(zero).toEqual([...zero].sort((a, b) => (a < b ? -1 : 1)));
       expect(new Set(seen.map(text)).size).toBe(40);
     });
+
+    it.each(['startOffset', 'handle'] as const)(
+      'leaves a partition alone whose evidence %s finds contradictory, and goes on with the others',
+      async (finder) => {
+        const topic = await start(2);
+        await topic.append(Array.from({ length: 40 }, (_, index) => record(`key-${index}`, String(index))));
+        const { end } = await topic.bounds(1);
+        const stop = new AbortController();
+        const refused: string[] = [];
+        const handled = new Map<number, number>();
+        const check = (where: string, partition: number) => {
+          if (where === finder && partition === 0) throw new IntegrityError('cannot go on: a fork');
+        };
+        let isOver = false;
+        const consuming = topic.consume({
+          group: 'g',
+          signal: stop.signal,
+          startOffset: async (partition) => {
+            check('startOffset', partition);
+            return (await topic.bounds(partition)).start;
+          },
+          refused: (partition, { message }) => refused.push(`${partition}: ${message}`),
+          handle: async ({ partition, records }) => {
+            check('handle', partition);
+            handled.set(partition, (handled.get(partition) ?? 0) + records.length);
+            await Promise.resolve();
+          },
+        });
+        const over = consuming.finally(() => (isOver = true));
+        await vi.waitFor(() => expect(handled.get(1)).toBe(Number(end)), { timeout: 20_000 });
+        await vi.waitFor(() => expect(refused).toEqual(['0: cannot go on: a fork']), { timeout: 20_000 });
+        expect(await topic.committed('g', 0)).toBeUndefined();
+        expect(isOver).toBe(false);
+        stop.abort();
+        await over;
+        expect([...handled.keys()]).toEqual([1]);
+      },
+    );
 
     it('delivers records that are appended while it consumes, also by the handler', async () => {
       const topic = await start();

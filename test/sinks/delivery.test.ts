@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../runtime/clock.ts';
+import { aborted } from '../../runtime/aborted.ts';
 import { IntegrityError, PermanentError, TransientError } from '../../runtime/errors.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { createMetrics, type Metrics } from '../../runtime/metrics.ts';
@@ -12,6 +13,7 @@ import { malformedSchema, type Malformed } from '../../schemas/malformed.ts';
 import { createDelivery, type DeliveryOptions } from '../../sinks/delivery.ts';
 import { SinkPausedError, type Sink } from '../../sinks/sink.ts';
 import { openEmbeddedLog, type EmbeddedLog } from '../../streams/embedded/open-log.ts';
+import type { ConsumeOptions } from '../../streams/topic.ts';
 import { sampleAlert, uuid } from './siem/sample-alert.ts';
 import { verifies } from '../requirements.ts';
 import { embeddedLogConfig } from '../support/embedded-log-config.ts';
@@ -332,7 +334,10 @@ describe('delivery', () => {
     const alarms: string[] = [];
     const topic = {
       ...log.topic('custody.alerts'),
-      consume: () => Promise.reject(new IntegrityError('cannot consume custody.alerts: it lost its end')),
+      consume: ({ refused, signal }: ConsumeOptions) => {
+        refused?.(0, new IntegrityError('cannot consume custody.alerts: it lost its end'));
+        return aborted(signal);
+      },
     };
     const { sink } = scriptedSink('a', []);
     await start(sink, { topic, onIntegrity: ({ message }) => alarms.push(message) });

@@ -1,3 +1,5 @@
+import { aborted } from '../../runtime/aborted.ts';
+import { IntegrityError } from '../../runtime/errors.ts';
 import { embeddedClaims } from '../../streams/embedded/claims.ts';
 import type {
   ConsumedRecord,
@@ -52,18 +54,12 @@ export function memoryTopic(
       return Promise.resolve(places);
     },
     async consume(options: ConsumeOptions) {
-      let next = (await options.startOffset?.(0)) ?? committed.get(options.group) ?? 0n;
-      while (!options.signal.aborted) {
-        const batch = records.slice(Number(next), Number(next) + (options.maxBatchRecords ?? 1000));
-        if (batch.length === 0) {
-          await changed(options.signal);
-          continue;
-        }
-        next += BigInt(batch.length);
-        const lease = { signal: options.signal, confirm: () => Promise.resolve() };
-        await options.handle({ partition: 0, records: batch, nextOffset: next }, lease);
-        committed.set(options.group, next);
-        notify();
+      try {
+        await consume(options);
+      } catch (error) {
+        if (!(error instanceof IntegrityError) || options.refused === undefined) throw error;
+        options.refused(0, error);
+        await aborted(options.signal);
       }
     },
     async *read(_partition, from, to) {
@@ -77,6 +73,22 @@ export function memoryTopic(
     },
   };
   return topic;
+
+  async function consume(options: ConsumeOptions): Promise<void> {
+    let next = (await options.startOffset?.(0)) ?? committed.get(options.group) ?? 0n;
+    while (!options.signal.aborted) {
+      const batch = records.slice(Number(next), Number(next) + (options.maxBatchRecords ?? 1000));
+      if (batch.length === 0) {
+        await changed(options.signal);
+        continue;
+      }
+      next += BigInt(batch.length);
+      const lease = { signal: options.signal, confirm: () => Promise.resolve() };
+      await options.handle({ partition: 0, records: batch, nextOffset: next }, lease);
+      committed.set(options.group, next);
+      notify();
+    }
+  }
 }
 
 export function memoryState(): StateStore & { readonly values: Map<string, Uint8Array> } {

@@ -80,6 +80,44 @@ describe('ledger writer on an embedded log', () => {
     expect(await topic('custody.events').committed('ledger', 0)).toBe(501n);
   });
 
+  it('stops for the partition whose stored entries were changed, and for no other', async () => {
+    verifies('P2', 'P4');
+    log = await startLog({ partitions: 2 });
+    const opened = log.log();
+    const topic = opened.topic('custody.events');
+    const tenants = Array.from({ length: 12 }, (_, number) => `tenant-${number}`);
+    const round = () => topic.append(tenants.flatMap((tenant) => events(10, tenant)));
+    const perPartition = () =>
+      harness.rows("SELECT kpart, countIf(kind = 'event') FROM custody.entries GROUP BY ALL ORDER BY ALL");
+    const run = async (expected: unknown) => {
+      const writer = ledgerOf({ store: harness.store(), state: opened.state, events: topic });
+      await writer.start();
+      await expect.poll(perPartition, { timeout: 10_000 }).toEqual(expected);
+      return writer;
+    };
+    await round();
+    const [inFirst, inSecond] = [Number((await topic.bounds(0)).end), Number((await topic.bounds(1)).end)];
+    expect(inFirst * inSecond).toBeGreaterThan(0);
+    const before = await run([
+      [0, inFirst],
+      [1, inSecond],
+    ]);
+    await before.stop();
+
+    await harness.command(
+      "ALTER TABLE custody.entries UPDATE body = concat(body, ' ') WHERE kpart = 0 SETTINGS mutations_sync = 2",
+    );
+    await round();
+    const after = await run([
+      [0, inFirst],
+      [1, 2 * inSecond],
+    ]);
+    expect((await after.refused).message).toMatch(/custody\.events\/0: BODY_HASH/);
+    await after.stop();
+    expect(await topic.committed('ledger', 0)).toBe(BigInt(inFirst));
+    expect(await topic.committed('ledger', 1)).toBe(BigInt(2 * inSecond));
+  });
+
   it('goes on where it stopped, with the same entries as without a stop', async () => {
     verifies('P2', 'P3');
     const topic = memoryTopic('custody.events', START_MS);
