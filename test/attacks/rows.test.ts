@@ -32,24 +32,22 @@ interface Attack {
   readonly cause: string;
   readonly seq: string | null;
 }
+const replace = (seq: number) => [
+  insert(REPLACED, at(seq)),
+  `ALTER TABLE custody.entries DELETE WHERE ${at(seq)} AND position(body, 'ALLOW') = 0 ${SYNC}`,
+];
 const attacks: Attack[] = [
   {
     title: 'body, its hash and the leaf recomputed',
     cause: 'LINK',
     seq: '8',
-    sql: () => [
-      insert(REPLACED, at(7)),
-      `ALTER TABLE custody.entries DELETE WHERE ${at(7)} AND position(body, 'ALLOW') = 0 ${SYNC}`,
-    ],
+    sql: () => replace(7),
   },
   {
     title: 'the last entry rewritten consistently',
     cause: 'HEAD_MISMATCH',
     seq: '30',
-    sql: () => [
-      insert(REPLACED, at(30)),
-      `ALTER TABLE custody.entries DELETE WHERE ${at(30)} AND position(body, 'ALLOW') = 0 ${SYNC}`,
-    ],
+    sql: () => replace(30),
   },
   {
     title: 'a middle row deleted by mutation',

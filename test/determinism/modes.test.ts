@@ -284,14 +284,7 @@ describe('the embedded path', () => {
     verifies('P3', 'P5', 'P9');
     const clock = handClock();
     const { log: own, close } = await appendAgain('same-times', clock, (ms) => clock.set(ms));
-    const detect = detectStage({
-      events: own.topic('custody.events'),
-      alerts: own.topic('custody.alerts'),
-      log: own,
-    });
-    await detect.start();
-    await handled(own, 'custody.events', 'detect');
-    await detect.stop();
+    await detectAll(own);
     const store = await openChdbStore({ path: join(directory, 'appended') });
     const ledger = createLedgerWriter({
       topics: {
@@ -324,14 +317,7 @@ describe('the embedded path', () => {
   it('appended later, the records of senders whose clocks are right raise the same alerts', async () => {
     verifies('P5');
     const { log: own, close } = await appendAgain('later', systemClock, () => undefined);
-    const detect = detectStage({
-      events: own.topic('custody.events'),
-      alerts: own.topic('custody.alerts'),
-      log: own,
-    });
-    await detect.start();
-    await handled(own, 'custody.events', 'detect');
-    await detect.stop();
+    await detectAll(own);
     const raised = raisedAlerts(topicOf('custody.alerts', await readRecording(own)).partitions);
     await close();
     // Other times than the sender's follow the append time: those of clocks ahead, and those of long ago.
@@ -341,6 +327,17 @@ describe('the embedded path', () => {
     expect(firstDifference(bodies(ofRightClocks(alerts)), bodies(ofRightClocks(raised)))).toBeUndefined();
   }, 60_000);
 });
+
+async function detectAll(own: Log): Promise<void> {
+  const detect = detectStage({
+    events: own.topic('custody.events'),
+    alerts: own.topic('custody.alerts'),
+    log: own,
+  });
+  await detect.start();
+  await handled(own, 'custody.events', 'detect');
+  await detect.stop();
+}
 
 /** A fresh embedded log with the recorded events and unusable input, appended by key in their order. */
 async function appendAgain(

@@ -51,25 +51,33 @@ const open = async () => {
   config = kafkaConfig(broker.bootstrap);
   log = (await startKafkaLog(config)).log();
 };
+
+/** A worker of group `g` that has been handed the only record there is and now does this with it. */
+async function workerInHandler(work: string) {
+  await open();
+  const topic = log.topic('custody.events');
+  await topic.append([{ key: 'a', value: Buffer.from('0') }]);
+  const worker = startWorker(`
+    await log.topic('custody.events').consume({
+      group: 'g',
+      signal: new AbortController().signal,
+      handle: async (batch, lease) => {
+        say('in handler');
+        ${work}
+      },
+    });
+  `);
+  await worker.line('in handler');
+  return { topic, worker };
+}
 const place = { area: 'ledger', topic: 'custody.events', partition: 0 } as const;
 
 describe('a worker on Kafka that is stopped or killed', () => {
   it('is refused when it wakes up after another worker has its partition, and commits nothing', async () => {
-    await open();
-    const topic = log.topic('custody.events');
-    await topic.append([{ key: 'a', value: Buffer.from('0') }]);
-    const worker = startWorker(`
-      await log.topic('custody.events').consume({
-        group: 'g',
-        signal: new AbortController().signal,
-        handle: async (batch, lease) => {
-          say('in handler');
-          await heard('go on');
-          say('confirm ' + await lease.confirm().then(() => 'held', (error) => error.name));
-        },
-      });
+    const { topic, worker } = await workerInHandler(`
+      await heard('go on');
+      say('confirm ' + await lease.confirm().then(() => 'held', (error) => error.name));
     `);
-    await worker.line('in handler');
     worker.signal('SIGSTOP');
     await topic.append([{ key: 'a', value: Buffer.from('1') }]);
     const { records } = await collect(topic, 2, { group: 'g' });
@@ -84,17 +92,7 @@ describe('a worker on Kafka that is stopped or killed', () => {
   }, 40_000);
 
   it('leaves its batch to another when it is killed in a handler', async () => {
-    await open();
-    const topic = log.topic('custody.events');
-    await topic.append([{ key: 'a', value: Buffer.from('0') }]);
-    const worker = startWorker(`
-      await log.topic('custody.events').consume({
-        group: 'g',
-        signal: new AbortController().signal,
-        handle: () => { say('in handler'); return new Promise(() => undefined); },
-      });
-    `);
-    await worker.line('in handler');
+    const { topic, worker } = await workerInHandler('await new Promise(() => undefined);');
     worker.signal('SIGKILL');
     const { records } = await collect(topic, 1, { group: 'g' });
     expect(records).toHaveLength(1);

@@ -189,6 +189,12 @@ describe('a right that is missing', () => {
     );
     return { log, namespace };
   }
+  const consumeFrom = (log: Log) =>
+    log.topic('custody.events').consume({
+      group: 'ledger',
+      signal: AbortSignal.timeout(25_000),
+      handle: () => Promise.resolve(),
+    });
   const record = { key: 'a', value: Buffer.from('x') };
 
   it('to make topics is named at the start', async () => {
@@ -220,13 +226,7 @@ describe('a right that is missing', () => {
 
   it('to use the group is named by what consumes', async () => {
     const { log, namespace } = await openWith('describe', 'read');
-    const failure = await failureOf(() =>
-      log.topic('custody.events').consume({
-        group: 'ledger',
-        signal: AbortSignal.timeout(25_000),
-        handle: () => Promise.resolve(),
-      }),
-    );
+    const failure = await failureOf(() => consumeFrom(log));
     expect(failure.replaceAll(namespace, 'NS')).toMatchInlineSnapshot(
       `"TransientError unavailable: cannot consume NS.events: the user may not use the consumer group; grant READ and DESCRIBE on the group prefix (GROUP_AUTHORIZATION_FAILED)"`,
     );
@@ -235,13 +235,7 @@ describe('a right that is missing', () => {
 
   it('to read is named by what consumes', async () => {
     const { log, namespace } = await openWith('describe', 'group');
-    const failure = await failureOf(() =>
-      log.topic('custody.events').consume({
-        group: 'ledger',
-        signal: AbortSignal.timeout(25_000),
-        handle: () => Promise.resolve(),
-      }),
-    );
+    const failure = await failureOf(() => consumeFrom(log));
     expect(failure.replaceAll(namespace, 'NS')).toMatchInlineSnapshot(
       `"TransientError unavailable: cannot read NS.events partition 0: the user may not use the topic; grant READ, WRITE, DESCRIBE and DESCRIBE_CONFIGS on it (TOPIC_AUTHORIZATION_FAILED)"`,
     );
