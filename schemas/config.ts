@@ -1,9 +1,11 @@
 import { z } from 'zod';
-import { KiB, listener, MiB, secret, token } from './config/common.ts';
+import { KiB, MiB } from './config/bytes.ts';
 import { detect } from './config/detect.ts';
 import { ingest } from './config/ingest.ts';
 import { ledger, store } from './config/ledger.ts';
+import { listener, token } from './config/listener.ts';
 import { log } from './config/log.ts';
+import { secret } from './config/secret.ts';
 import { sink } from './config/sinks.ts';
 import { TENANT_PATTERN } from './event.ts';
 

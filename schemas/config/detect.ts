@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { KiB, MiB } from './common.ts';
+import { KiB, MiB } from './bytes.ts';
 
 export const detect = z.strictObject({
   session_idle_ms: z

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TENANT_PATTERN } from '../event.ts';
-import { KiB, listener, MiB, token } from './common.ts';
+import { KiB, MiB } from './bytes.ts';
+import { listener, token } from './listener.ts';
 
 export const ingest = z.strictObject({
   http: listener(4318).prefault({}),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { file, KiB, MiB, secret } from './common.ts';
+import { KiB, MiB } from './bytes.ts';
+import { file, secret } from './secret.ts';
 
 export const ledger = z.strictObject({
   batch_max_records: z.int().min(1).max(100_000).default(5_000),

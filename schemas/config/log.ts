@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { file, MiB, secret } from './common.ts';
+import { MiB } from './bytes.ts';
+import { file, secret } from './secret.ts';
 
 const retentionHours = z
   .int()

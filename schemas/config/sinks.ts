@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { file, host, secret } from './common.ts';
+import { host } from './listener.ts';
+import { file, secret } from './secret.ts';
 
 const retry = z.strictObject({
   base_ms: z.int().min(1).max(60_000).default(500),

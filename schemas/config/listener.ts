@@ -1,19 +1,9 @@
 import { z } from 'zod';
 import { TENANT_PATTERN } from '../event.ts';
+import { file, secret } from './secret.ts';
 
-export const KiB = 1024;
-export const MiB = 1024 * KiB;
 const port = z.int().min(0).max(65535).describe('0 = any free port');
 export const host = z.string().min(1);
-export const file = z.string().min(1);
-
-export const secret = z.strictObject({
-  file: file.optional(),
-  env: z
-    .string()
-    .regex(/^[A-Z][A-Z0-9_]*$/)
-    .optional(),
-});
 
 const tls = z.strictObject({ cert_file: file, key_file: file, client_ca_file: file.optional() });
 
@@ -31,11 +21,4 @@ export const listener = (defaultPort: number) =>
   });
 
 /** A bearer token; with `tenant`, records sent with it belong to that tenant whatever they say. */
-export const token = z.strictObject({
-  file: file.optional(),
-  env: z
-    .string()
-    .regex(/^[A-Z][A-Z0-9_]*$/)
-    .optional(),
-  tenant: z.string().regex(TENANT_PATTERN).optional(),
-});
+export const token = secret.extend({ tenant: z.string().regex(TENANT_PATTERN).optional() });
