@@ -12,8 +12,19 @@ const allowed = {
   detectors: ['schemas'],
   collectors: ['schemas', 'runtime', 'evidence', 'streams'],
   sinks: ['schemas', 'runtime', 'evidence', 'streams'],
+  witness: ['schemas', 'runtime', 'evidence'],
   pipeline: ['schemas', 'runtime', 'evidence', 'streams', 'detectors', 'collectors', 'sinks'],
-  cli: ['schemas', 'runtime', 'evidence', 'streams', 'detectors', 'collectors', 'sinks', 'pipeline'],
+  cli: [
+    'schemas',
+    'runtime',
+    'evidence',
+    'streams',
+    'detectors',
+    'collectors',
+    'sinks',
+    'witness',
+    'pipeline',
+  ],
 };
 const folders = Object.keys(allowed);
 

@@ -71,7 +71,8 @@ function firstIssue(error: z.ZodError): ConfigError {
   });
 }
 
-const LOOPBACK = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|\[::1\]|localhost)$/;
+/** Host names and addresses that never leave this machine. */
+export const LOOPBACK = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|\[::1\]|localhost)$/;
 
 /** Promise P8: beyond loopback only with authentication and TLS. */
 function checkListener(path: string, listener: ListenerConfig, tokenCount: number): void {

@@ -3,6 +3,7 @@ import { CustodyError } from '../runtime/errors.ts';
 import { alertsCommand } from './alerts.ts';
 import { configCommand } from './config.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { keysCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
 import { queryCommand } from './query.ts';
 import { refillCommand } from './refill.ts';
@@ -13,6 +14,7 @@ import { tapCommand } from './tap.ts';
 import { topicsCommand } from './topics.ts';
 import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
+import { witnessCommand } from './witness.ts';
 
 /**
  * Runs one command line and resolves with the exit code. Results go to stdout, everything else to stderr; a failure is
@@ -47,6 +49,8 @@ Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 store invalid, 4 undecid
     statusCommand,
     migrateCommand,
     topicsCommand,
+    keysCommand,
+    witnessCommand,
     configCommand,
   ];
   let exitCode: number = exitCodes.ok;

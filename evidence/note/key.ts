@@ -1,4 +1,4 @@
-import { createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto';
+import { createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto';
 import { fromBase64 } from './base64.ts';
 import { isKeyName, type NoteSignature, type SignedNote } from './note.ts';
 
@@ -10,6 +10,9 @@ const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 /** SubjectPublicKeyInfo of an Ed25519 key up to its 32 bytes (RFC 8410 §4). */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
+/** PrivateKeyInfo of an Ed25519 key up to its 32 bytes of seed (RFC 8410 §7). */
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
+const SECRET = 'PRIVATE+KEY+';
 
 export interface VerifierKey {
   readonly name: string;
@@ -35,21 +38,28 @@ export function signingKey(name: string, use: KeyUse, privateKey: KeyObject): Si
 
 /** `<name>+<key id>+<base64 of type and key>`, as C2SP tools write a public key. */
 export function formatVerifierKey({ name, keyId, use, publicKey }: VerifierKey): string {
-  const encoded = Buffer.concat([Buffer.from([TYPE[use]]), rawOf(publicKey)]).toString('base64');
-  return `${name}+${keyId}+${encoded}`;
+  return `${name}+${keyId}+${encode(use, rawOf(publicKey))}`;
 }
 
 /** Throws a RangeError for text that is no such key. */
 export function parseVerifierKey(text: string): VerifierKey {
-  const [, name = '', keyId = '', encoded = ''] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/u.exec(text) ?? [];
-  const bytes = fromBase64(encoded);
-  const use = (Object.keys(TYPE) as KeyUse[]).find((each) => TYPE[each] === bytes?.[0]);
-  if (bytes?.length !== 1 + KEY_BYTES || use === undefined)
-    throw new RangeError('not a verifier key: <name>+<key id>+<base64>, of an Ed25519 log or witness');
-  const der = Buffer.concat([SPKI_PREFIX, bytes.subarray(1)]);
-  const key = verifierKey(name, use, createPublicKey({ key: der, format: 'der', type: 'spki' }));
-  if (key.keyId !== keyId) throw new RangeError(`the key id of ${name} is ${key.keyId}, not ${keyId}`);
-  return key;
+  const { name, keyId, use, bytes } = parseParts(text);
+  const der = Buffer.concat([SPKI_PREFIX, bytes]);
+  return agreed(verifierKey(name, use, createPublicKey({ key: der, format: 'der', type: 'spki' })), keyId);
+}
+
+/** `PRIVATE+KEY+<name>+<key id>+<base64 of type and seed>`: the secret, as C2SP tools write it. */
+export function formatSigningKey({ name, keyId, use, privateKey }: SigningKey): string {
+  const seed = privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length);
+  return `${SECRET}${name}+${keyId}+${encode(use, seed)}`;
+}
+
+/** Throws a RangeError, which does not repeat the text, for text that is no such key. */
+export function parseSigningKey(text: string): SigningKey {
+  if (!text.startsWith(SECRET)) throw new RangeError('not a signing key: it begins with PRIVATE+KEY+');
+  const { name, keyId, use, bytes } = parseParts(text.slice(SECRET.length));
+  const der = Buffer.concat([PKCS8_PREFIX, bytes]);
+  return agreed(signingKey(name, use, createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })), keyId);
 }
 
 /** Signs the text; a witness says that at this time (seconds since the epoch) it is the largest tree it saw. */
@@ -95,6 +105,24 @@ function verifySignature(key: VerifierKey, text: string, bytes: Uint8Array): Ver
   if (timeSec !== undefined && timeSec >= 1n << 63n) return undefined;
   const message = messageOf(key.use, text, timeSec ?? 0n);
   return verify(null, message, key.publicKey, signed.subarray(timeBytes)) ? { key, timeSec } : undefined;
+}
+
+const encode = (use: KeyUse, bytes: Uint8Array) =>
+  Buffer.concat([Buffer.from([TYPE[use]]), bytes]).toString('base64');
+
+function parseParts(text: string) {
+  const [, name = '', keyId = '', encoded = ''] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/u.exec(text) ?? [];
+  const bytes = fromBase64(encoded);
+  const use = (Object.keys(TYPE) as KeyUse[]).find((each) => TYPE[each] === bytes?.[0]);
+  if (bytes?.length !== 1 + KEY_BYTES || use === undefined)
+    throw new RangeError('not a key: <name>+<key id>+<base64>, of an Ed25519 log or witness');
+  return { name, keyId, use, bytes: bytes.subarray(1) };
+}
+
+function agreed<Key extends VerifierKey>(key: Key, keyId: string): Key {
+  if (key.keyId !== keyId)
+    throw new RangeError(`the id of the key of ${key.name} is ${key.keyId}, not ${keyId}`);
+  return key;
 }
 
 function messageOf(use: KeyUse, text: string, timeSec: bigint): Buffer {

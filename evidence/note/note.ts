@@ -38,7 +38,7 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Reads attacker-controlled bytes. Throws a NoteFormatError. */
 export function parseNote(bytes: Uint8Array | string): SignedNote {
-  const whole = typeof bytes === 'string' ? bytes : decode(bytes);
+  const whole = typeof bytes === 'string' ? bytes : strictText(bytes);
   if (whole.length > MAX_BYTES) throw new NoteFormatError('it is too large');
   if (FORBIDDEN.test(whole)) throw new NoteFormatError('it has control characters');
   // The last blank line: the text may have blank lines of its own.
@@ -80,7 +80,8 @@ export function isKeyName(name: string): boolean {
   return name !== '' && !/[\s+]/u.test(name) && !FORBIDDEN.test(name);
 }
 
-function decode(bytes: Uint8Array): string {
+/** Throws a NoteFormatError for bytes that are not UTF-8. */
+export function strictText(bytes: Uint8Array): string {
   try {
     return strictUtf8.decode(bytes);
   } catch {

@@ -7,7 +7,7 @@ import type { LogConfig } from '../../schemas/config.ts';
 import { type Log, type StateStore, type Topic, TOPIC_NAMES, type TopicName } from '../topic.ts';
 import { embeddedClaims } from './claims.ts';
 import { openCommittedOffsets } from './committed-offsets.ts';
-import { lockDirectory } from './directory-lock.ts';
+import { lockDirectory } from '../../runtime/directory-lock.ts';
 import { embeddedTopic } from './embedded-topic.ts';
 import { type Change, type Environment, makeDirectory, openEnvironment, type Table } from './environment.ts';
 import { openPartition, type PartitionLog } from './partition-log.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockDirectory } from '../../streams/embedded/directory-lock.ts';
+import { lockDirectory } from '../../runtime/directory-lock.ts';
 import { PermanentError } from '../../runtime/errors.ts';
 
 const script = fileURLToPath(new URL('child/hold-log.ts', import.meta.url));

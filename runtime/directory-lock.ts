@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { open, readdir, rename, rm } from 'node:fs/promises';
 import { createConnection, createServer, type Server } from 'node:net';
 import { join, relative } from 'node:path';
-import { CustodyError, PermanentError } from '../../runtime/errors.ts';
+import { CustodyError, PermanentError } from './errors.ts';
 
 export interface DirectoryLock {
   release(): Promise<void>;
