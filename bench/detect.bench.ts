@@ -30,13 +30,13 @@ for (let from = 0; from < eventCount; from += chunk) {
   const started = process.cpuUsage();
   for (const event of events)
     alerts += engine.process({ event, appendTimeMs: Number(event.time_unix_nano.slice(0, -6)) }).length;
-  if (from % 100_000 === 0) engine.snapshot();
+  if (from % 100_000 === 0) Array.from(engine.snapshot());
   if (from < openSessions * callsPerSession) continue;
   const { user, system } = process.cpuUsage(started);
   busyMs += (user + system) / 1000;
   measured += chunk;
 }
-engine.snapshot();
+Array.from(engine.snapshot());
 for (let index = 0; index < openSessions; index += 1) {
   const event = eventAt(eventCount + index, shape);
   engine.process({ event, appendTimeMs: Number(event.time_unix_nano.slice(0, -6)) });

@@ -46,10 +46,11 @@ export interface Engine {
   /** Alerts in the order of the detectors. */
   process(record: DetectRecord): Alert[];
   /**
-   * What changed since the last call, as named pieces for one atomic write together with the log position. If that
-   * write fails, throw the engine away and restore a new one.
+   * What changed since the last call, as named pieces for one atomic write together with the log position. Pieces are
+   * made as they are asked for: take all of them before the next event. If the write fails, throw the engine away and
+   * restore a new one.
    */
-  snapshot(): StateChange[];
+  snapshot(): Iterable<StateChange>;
   /** Puts all pieces back into a new engine. Throws SnapshotVersionError, with nothing restored. */
   restore(entries: readonly { readonly name: string; readonly value: Uint8Array }[]): void;
   stats(): EngineStats;
@@ -206,27 +207,23 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       return alerts;
     },
 
-    snapshot() {
-      const changes: StateChange[] = [];
+    *snapshot() {
+      if (changedSessions.size + goneSessions.size + changedTenants.size === 0) return;
       for (const session of changedSessions) {
         const name = sessionName(session.tenant, session.key);
         goneSessions.delete(name);
-        changes.push({ name, value: encodeState(version, session) });
+        yield { name, value: encodeState(version, session) };
       }
-      for (const name of goneSessions) changes.push({ name, value: undefined });
-      for (const [name, tenant] of changedTenants)
-        changes.push({
-          name: tenantName(name),
-          value: tenant === undefined ? undefined : encodeState(version, tenant.record),
-        });
-      if (changes.length > 0) {
-        changes.push({ name: engineName, value: encodeState(version, { seq, epoch }) });
-        changes.push(...shared.snapshot(version));
+      for (const name of goneSessions) yield { name, value: undefined };
+      for (const [name, tenant] of changedTenants) {
+        const value = tenant === undefined ? undefined : encodeState(version, tenant.record);
+        yield { name: tenantName(name), value };
       }
+      yield { name: engineName, value: encodeState(version, { seq, epoch }) };
+      yield* shared.snapshot(version);
       goneSessions.clear();
       changedSessions.clear();
       changedTenants.clear();
-      return changes;
     },
 
     restore(entries) {

@@ -1,6 +1,7 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Engine } from '../detectors/engine.ts';
 import { epochOf, visibleEpoch } from '../detectors/shared-statistics.ts';
-import { SnapshotVersionError } from '../detectors/snapshot.ts';
+import { SnapshotVersionError, type StateChange } from '../detectors/snapshot.ts';
 import { canonicalJson } from '../evidence/canonical-json.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { MovedError } from '../runtime/errors.ts';
@@ -54,6 +55,9 @@ interface EarlierAlerts {
 
 /** Brokers' clocks may differ by this much when a quiet partition says that an epoch is over. */
 const CLOCK_SKEW_MS = 10_000;
+
+/** Pieces of a snapshot that are made without letting anything else run: some ten milliseconds. */
+const PIECES_IN_A_ROW = 128;
 
 const positionName = (partition: number) => `detect-position/${partition}`;
 const statePrefix = (partition: number) => `detect/${partition}/`;
@@ -252,10 +256,14 @@ export class PartitionDetector {
     const { end } = await this.#options.alerts.bounds(this.#partition);
     const position: Position = { next: String(this.next), alertsEnd: this.#earlier?.from ?? String(end) };
     const prefix = statePrefix(this.#partition);
-    await this.#claim.state.write([
-      ...this.#engine.snapshot().map(({ name, value }) => ({ name: prefix + name, value })),
-      { name: positionName(this.#partition), value: Buffer.from(JSON.stringify(position)) },
-    ]);
+    const changes: StateChange[] = [];
+    for (const { name, value } of this.#engine.snapshot()) {
+      changes.push({ name: prefix + name, value });
+      // Ten thousand sessions take seconds: heartbeats and the other partitions have their turn in between.
+      if (changes.length % PIECES_IN_A_ROW === 0) await nextTurn();
+    }
+    changes.push({ name: positionName(this.#partition), value: Buffer.from(JSON.stringify(position)) });
+    await this.#claim.state.write(changes);
   }
 }
 

@@ -409,13 +409,10 @@ describe('snapshots', () => {
     const run = runner();
     learnWorkday(run, 10, 'acme');
     learnWorkday(run, 10, 'globex');
-    expect(run.engine().snapshot().length).toBeGreaterThan(20);
-    expect(run.engine().snapshot()).toEqual([]);
+    expect([...run.engine().snapshot()].length).toBeGreaterThan(20);
+    expect([...run.engine().snapshot()]).toEqual([]);
     run.session('one', [readTicket], 'acme');
-    const names = run
-      .engine()
-      .snapshot()
-      .map(({ name }) => name);
+    const names = [...run.engine().snapshot()].map(({ name }) => name);
     expect(names.filter((name) => !name.startsWith('shared/')).sort()).toEqual(
       ['engine', `session/acme/${hex('one').slice(0, 32)}`, 'tenant/acme'].sort(),
     );
@@ -444,12 +441,9 @@ describe('snapshots', () => {
   it('of this version but cut short are refused', () => {
     const run = runner();
     run.session('s', [readTicket]);
-    const entries = run
-      .engine()
-      .snapshot()
-      .flatMap(({ name, value }) =>
-        value === undefined ? [] : [{ name, value: value.subarray(0, value.length - 9) }],
-      );
+    const entries = [...run.engine().snapshot()].flatMap(({ name, value }) =>
+      value === undefined ? [] : [{ name, value: value.subarray(0, value.length - 9) }],
+    );
     expect(() => createEngine(detectConfig()).restore(entries)).toThrow(SnapshotVersionError);
   });
 });

@@ -98,7 +98,7 @@ export function runner(config: DetectConfig = detectConfig(), options: EngineOpt
 }
 
 export function collectState(
-  changes: readonly { name: string; value: Uint8Array | undefined }[],
+  changes: Iterable<{ readonly name: string; readonly value: Uint8Array | undefined }>,
   into = new Map<string, Uint8Array>(),
 ): Map<string, Uint8Array> {
   for (const { name, value } of changes) {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { normalizeAudit } from '../../collectors/normalize/audit.ts';
 import { encodeEvent } from '../../collectors/normalize/encode.ts';
 import { createEngine } from '../../detectors/engine.ts';
-import { createDetectStage } from '../../pipeline/detect-stage.ts';
+import { createDetectStage, type DetectStageOptions } from '../../pipeline/detect-stage.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
@@ -30,7 +30,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function stage(snapshotIntervalMs: number) {
+function stage(snapshotIntervalMs: number, changes: Partial<DetectStageOptions> = {}) {
   return createDetectStage({
     events: log.topic('custody.events'),
     alerts: log.topic('custody.alerts'),
@@ -43,6 +43,7 @@ function stage(snapshotIntervalMs: number) {
     onIntegrity: (error) => {
       throw error;
     },
+    ...changes,
   });
 }
 
@@ -149,5 +150,30 @@ describe('the detect stage', () => {
     await appendGrant('a');
     await until('the alert', async () => (await alertedAgents()).length === 1);
     await detect.stop();
+  });
+
+  test('lets everything else run while it makes a snapshot of many sessions', async () => {
+    let turns = 0;
+    const seen: number[] = [];
+    const count = setInterval(() => (turns += 1), 0);
+    const detect = stage(600_000, {
+      createEngine: () => ({
+        ...createEngine(config.detect),
+        *snapshot() {
+          for (let piece = 0; piece < 1_000; piece += 1) {
+            seen.push(turns);
+            const until = performance.now() + 0.1;
+            while (performance.now() < until);
+            yield { name: `session/default/${piece}`, value: Buffer.of(1) };
+          }
+        },
+      }),
+    });
+    await detect.start();
+    await appendGrant('agent');
+    await until('the alert', async () => (await alertedAgents()).length === 1);
+    await detect.stop();
+    clearInterval(count);
+    expect(new Set(seen).size).toBeGreaterThan(5);
   });
 });
