@@ -8,6 +8,7 @@ import {
   parseSigningKey,
   type SigningKey,
   signingKey,
+  type VerifierKey,
 } from '../evidence/note/key.ts';
 import { ConfigError } from '../runtime/errors.ts';
 
@@ -31,7 +32,8 @@ A name is best a URL without scheme that is yours. The file is the secret: it st
       new Option('-u, --use <use>', 'what it signs').choices(['log', 'witness']).makeOptionMandatory(),
     )
     .requiredOption('-o, --out <file>', 'where the secret goes; never overwritten')
-    .action(({ name, use, out }: { name: string; use: KeyUse; out: string }) => {
+    .option('--json', 'print JSON for machines')
+    .action(({ name, use, out, json }: { name: string; use: KeyUse; out: string; json?: boolean }) => {
       const { privateKey } = generateKeyPairSync('ed25519');
       const key = named(name, () => signingKey(name, use, privateKey));
       try {
@@ -39,16 +41,23 @@ A name is best a URL without scheme that is yours. The file is the secret: it st
       } catch (cause) {
         throw new ConfigError(`cannot write key ${out}: ${errnoOf(cause)}`, { path: '--out', cause });
       }
-      process.stdout.write(`${formatVerifierKey(key)}\n`);
+      process.stdout.write(publicHalf(key, json));
     });
   keys
     .command('show')
     .description('print the public half of a key')
     .argument('<file>', 'made by keys new')
-    .action((file: string) => {
-      process.stdout.write(`${formatVerifierKey(readSigningKey(file, '<file>'))}\n`);
+    .option('--json', 'print JSON for machines')
+    .action((file: string, { json }: { json?: boolean }) => {
+      process.stdout.write(publicHalf(readSigningKey(file, '<file>'), json));
     });
   return keys;
+}
+
+function publicHalf(key: VerifierKey, json = false): string {
+  const { name, keyId, use } = key;
+  const verifier_key = formatVerifierKey(key);
+  return `${json ? JSON.stringify({ name, use, key_id: keyId, verifier_key }) : verifier_key}\n`;
 }
 
 /** @throws ConfigError that names the option and never the key. */

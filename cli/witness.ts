@@ -16,6 +16,7 @@ interface WitnessFlags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly dangerouslyWithoutTls?: boolean;
+  readonly json?: boolean;
 }
 
 /** `custody witness`: signs checkpoints of others that only ever grow (C2SP tlog-witness), until SIGINT or SIGTERM. */
@@ -29,6 +30,7 @@ export function witnessCommand(): Command {
     .option('--tls-cert <file>', 'certificate, beyond loopback')
     .option('--tls-key <file>', 'its key')
     .option('--dangerously-without-tls', 'beyond loopback behind a proxy that terminates TLS')
+    .option('--json', 'print JSON for machines')
     .addHelpText(
       'after',
       `
@@ -56,10 +58,15 @@ Speaks C2SP tlog-witness: POST /add-checkpoint. Who may ask is decided by the lo
       const witness = createWitness({ host, port, tls, key, logs, state, clock: systemClock, logger });
       try {
         await witness.start();
-        const scheme = tls === undefined ? 'http' : 'https';
         const at = witness.address();
+        const place = at.host.includes(':') ? `[${at.host}]` : at.host;
+        const url = `${tls === undefined ? 'http' : 'https'}://${place}:${at.port}`;
+        const verifier_key = formatVerifierKey(key);
+        const names = logs.map(({ name }) => name);
         process.stdout.write(
-          `witness ${formatVerifierKey(key)}\nlistens on ${scheme}://${at.host}:${at.port} for ${logs.map(({ name }) => name).join(', ')}\n`,
+          flags.json === true
+            ? `${JSON.stringify({ url, verifier_key, logs: names })}\n`
+            : `witness ${verifier_key}\nlistens on ${url} for ${names.join(', ')}\n`,
         );
         await new Promise<void>((resolve) => {
           process.once('SIGINT', resolve);

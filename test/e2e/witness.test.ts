@@ -49,6 +49,12 @@ describe('custody keys', () => {
     const secret = parseSigningKey((await readFile(keyFile, 'utf8')).trim());
     expect(stdout).toBe(`${formatVerifierKey(secret)}\n`);
     expect((await custody('keys', 'show', keyFile)).stdout).toBe(stdout);
+    expect(JSON.parse((await custody('keys', 'show', '--json', keyFile)).stdout)).toEqual({
+      name: 'witness.example/w1',
+      use: 'witness',
+      key_id: secret.keyId,
+      verifier_key: stdout.trim(),
+    });
   });
 
   it('overwrites no key, and repeats none in what it says', () => {
@@ -68,16 +74,29 @@ describe('custody witness', () => {
   async function start() {
     const child = spawn(
       process.execPath,
-      [cliPath, 'witness', '-k', keyFile, '-l', formatVerifierKey(log.key), '--listen', '127.0.0.1:0'],
+      [
+        cliPath,
+        'witness',
+        '--json',
+        '-k',
+        keyFile,
+        '-l',
+        formatVerifierKey(log.key),
+        '--listen',
+        '127.0.0.1:0',
+      ],
       { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] },
     );
-    const lines: string[] = [];
-    for await (const line of createInterface(child.stdout)) if (lines.push(line) === 2) break;
-    const [name = '', place = ''] = lines;
-    const url = /listens on (\S+) for log\.example$/.exec(place)?.[1] ?? expect.fail(place);
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const { url, verifier_key, logs } = JSON.parse(line) as {
+      url: string;
+      verifier_key: string;
+      logs: string[];
+    };
+    expect(logs).toEqual(['log.example']);
     return {
       child,
-      key: parseVerifierKey(name.replace('witness ', '')),
+      key: parseVerifierKey(verifier_key),
       add: (body: string) => fetch(`${url}/add-checkpoint`, { method: 'POST', body }),
     };
   }
