@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { Command } from 'commander';
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from '../evidence/note/key.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -12,6 +13,7 @@ interface WitnessFlags {
   readonly key: string;
   readonly log: readonly string[];
   readonly state: string;
+  readonly new?: boolean;
   readonly listen: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -25,7 +27,8 @@ export function witnessCommand(): Command {
     .description('sign checkpoints of logs that only grow; to be run by somebody else than the log')
     .requiredOption('-k, --key <file>', 'signing key of use witness (custody keys new)')
     .requiredOption('-l, --log <key...>', 'public key of a log it signs for (custody keys show)')
-    .option('-s, --state <dir>', 'what it has signed; must never be put back from a copy', './witness')
+    .requiredOption('-s, --state <dir>', 'what it has signed; must never be put back from a copy')
+    .option('--new', 'make the state directory of a new witness')
     .option('--listen <host:port>', 'address', '127.0.0.1:8480')
     .option('--tls-cert <file>', 'certificate, beyond loopback')
     .option('--tls-key <file>', 'its key')
@@ -36,11 +39,12 @@ export function witnessCommand(): Command {
       `
 Examples:
   custody keys new --name witness.example/w1 --use witness --out witness.key
-  custody witness --key witness.key --log "$(cat log.vkey)"
-  custody witness --key witness.key --log "$(cat a.vkey)" --log "$(cat b.vkey)" \\
+  custody witness --key witness.key --state signed --new --log "$(cat log.vkey)"
+  custody witness --key witness.key --state signed --log "$(cat a.vkey)" --log "$(cat b.vkey)" \\
     --listen 0.0.0.0:8480 --tls-cert cert.pem --tls-key key.pem
 
-Speaks C2SP tlog-witness: POST /add-checkpoint. Who may ask is decided by the log's signature.`,
+Speaks C2SP tlog-witness: POST /add-checkpoint, for logs whose key has the name of their origin and whose checkpoints
+have no extension lines. Who may ask is decided by the log's signature.`,
     )
     .action(async (flags: WitnessFlags) => {
       const { host, port } = addressOf(flags.listen);
@@ -49,12 +53,15 @@ Speaks C2SP tlog-witness: POST /add-checkpoint. Who may ask is decided by the lo
       if (key.use !== 'witness')
         throw new ConfigError(`cannot use ${flags.key}: it is a key of use ${key.use}`, { path: '--key' });
       const logs = flags.log.map(logKey);
-      const [{ openWitnessState }, { createWitness }] = await Promise.all([
+      const [{ makeWitnessState, openWitnessState }, { createWitness }] = await Promise.all([
         import('../witness/state.ts'),
         import('../witness/server.ts'),
       ]);
-      const state = await openWitnessState(flags.state, key);
       const logger = createLogger({ level: 'info' });
+      if (flags.new === true) await makeWitnessState(flags.state);
+      const state = await openWitnessState(flags.state, key);
+      for (const { name } of logs)
+        logger.info({ origin: name, size: String(state.latest(name)?.size ?? 'none') }, 'signed so far');
       const witness = createWitness({ host, port, tls, key, logs, state, clock: systemClock, logger });
       try {
         await witness.start();
@@ -97,8 +104,18 @@ function tlsOf(
   { tlsCert, tlsKey, dangerouslyWithoutTls }: WitnessFlags,
   host: string,
 ): TlsMaterial | undefined {
-  if (tlsCert !== undefined && tlsKey !== undefined)
-    return { cert: readFile(tlsCert, '--tls-cert'), key: readFile(tlsKey, '--tls-key'), clientCa: undefined };
+  if (tlsCert !== undefined && tlsKey !== undefined) {
+    const material = { cert: readFile(tlsCert, '--tls-cert'), key: readFile(tlsKey, '--tls-key') };
+    try {
+      createSecureContext(material);
+    } catch (cause) {
+      throw new ConfigError(`cannot use ${tlsCert} and ${tlsKey}: not a certificate and its key`, {
+        path: '--tls-cert',
+        cause,
+      });
+    }
+    return { ...material, clientCa: undefined };
+  }
   if (tlsCert !== undefined || tlsKey !== undefined)
     throw new ConfigError('cannot use TLS: --tls-cert and --tls-key come together', { path: '--tls-key' });
   if (LOOPBACK.test(host) || dangerouslyWithoutTls === true) return undefined;

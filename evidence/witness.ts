@@ -41,9 +41,21 @@ export function formatAddCheckpoint(oldSize: bigint, proof: readonly Uint8Array[
 /** What a witness answers; the numbers are the protocol's HTTP statuses. */
 export type WitnessDecision =
   | { readonly status: 200; readonly origin: string; readonly head: TreeHead }
-  /** Not from the tree this witness signed last, of that size; or, `isSplit`, the log has signed two trees of that size. */
+  /**
+   * Not from the tree this witness signed last, of that size. `isSplit`: the log has signed another tree of that size, and
+   * the two notes prove it.
+   */
   | { readonly status: 409; readonly size: bigint; readonly reason: string; readonly isSplit: boolean }
+  /** 422: the proof is bad, which anybody can make of an honest checkpoint. */
   | { readonly status: 400 | 403 | 404 | 422; readonly reason: string };
+
+/** The note with one signature for each key that is known, and no other: what strangers added is theirs. */
+export function signedByKnown({ text, signatures }: SignedNote, keys: readonly VerifierKey[]): SignedNote {
+  const known = keys.flatMap(
+    ({ name, keyId }) => signatures.find((each) => each.name === name && each.keyId === keyId) ?? [],
+  );
+  return { text, signatures: known };
+}
 
 /**
  * Whether a witness may sign the checkpoint: a known log signed it, and it leads on from the largest tree this witness has
@@ -63,10 +75,11 @@ export function decideCheckpoint(
   if (bad !== undefined || by.length === 0) return { status: 403, reason: 'the log has not signed it' };
   if (oldSize > size) return { status: 400, reason: 'the old size is larger than the checkpoint' };
   const last = latest(origin) ?? { size: 0n, root: EMPTY_ROOT };
-  if (oldSize !== last.size)
-    return { status: 409, size: last.size, reason: 'the old size is another', isSplit: false };
-  if (size === last.size && !sameHash(root, last.root))
-    return { status: 409, size, reason: 'another tree of that size was signed before', isSplit: true };
+  const isSplit = size === last.size && !sameHash(root, last.root);
+  if (oldSize !== last.size || isSplit) {
+    const reason = isSplit ? 'the tree of that size is another' : 'the old size is another';
+    return { status: 409, size: last.size, reason, isSplit };
+  }
   const leadsOn = last.size === 0n || isConsistent(last, checkpoint, proof);
   if (!leadsOn || (last.size === 0n && proof.length > 0))
     return { status: 422, reason: 'the proof does not lead from the old tree to this one' };

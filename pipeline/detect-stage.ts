@@ -8,7 +8,7 @@ import { createSnapshotPace } from './snapshot-pace.ts';
 export interface DetectStageOptions extends Omit<PartitionDetectorOptions, 'pace'> {
   /** Between two snapshots of a partition, at least. */
   readonly snapshotIntervalMs: number;
-  /** Called for a partition that stopped because evidence contradicts itself. */
+  /** Called for a partition, or a topic, that stopped because evidence contradicts itself. */
   readonly onIntegrity: (error: IntegrityError, place: string) => void;
 }
 
@@ -59,6 +59,7 @@ export function createDetectStage(
       if (options.shared !== undefined) idleTimer = setInterval(tellIdle, IDLE_CHECK_MS);
       running = supervise({
         about: { stage: 'detect' },
+        onIntegrity: (error) => options.onIntegrity(error, options.events.name),
         signal: abort.signal,
         logger: options.logger,
         run: (progressed) =>

@@ -88,9 +88,17 @@ export class PermanentError extends CustodyError {
   }
 }
 
-/** Stored evidence contradicts what it must be. The writer stops and the alarm is raised; never repaired silently. */
+/** Stored evidence contradicts what it must be; about one partition unless it is a DamageError. The writer stops and the alarm is raised; never repaired silently. */
 export class IntegrityError extends CustodyError {
   constructor(message: string, detail: ErrorDetail = {}) {
     super('integrity', message, detail);
   }
+}
+
+/** Storage that all partitions share is damaged: nobody may go on writing to it. */
+export class DamageError extends IntegrityError {}
+
+/** An integrity failure that leaves the other partitions as they are. */
+export function isOfPartition(error: unknown): error is IntegrityError {
+  return error instanceof IntegrityError && !(error instanceof DamageError);
 }

@@ -33,7 +33,7 @@ export interface DeliveryOptions {
   readonly digestKey?: Uint8Array | undefined;
   readonly random?: () => number;
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** Called for a partition whose delivery stopped because the log contradicts itself. */
+  /** Called for a partition, or the topic, whose delivery stopped because the log contradicts itself. */
   readonly onIntegrity: (error: IntegrityError, place: string) => void;
   /** A bug, not a failure of the destination. Default: thrown where nobody catches it, which ends the process. */
   readonly onBug?: (error: unknown) => void;
@@ -195,6 +195,7 @@ export function createDelivery(options: DeliveryOptions): Component {
       const onBug = options.onBug ?? throwUncaught;
       running = supervise({
         about: { stage },
+        onIntegrity: (error) => options.onIntegrity(error, topic.name),
         run: consume,
         signal: stopping.signal,
         logger,

@@ -61,8 +61,8 @@ export interface ConsumeOptions {
   /**
    * Handles one batch; the next batch of that partition comes after it resolves, and the offset after the batch is
    * committed then. A rejection ends `consume` with that error; the batch is delivered again next time. (A
-   * rejection after the lease's signal aborted only gives the batch up.) An IntegrityError is about its partition
-   * alone: see `refused`.
+   * rejection after the lease's signal aborted only gives the batch up.) An IntegrityError that is of one
+   * partition (`isOfPartition`) ends only that one: see `refused`.
    */
   readonly handle: (batch: Batch, lease: Lease) => Promise<void>;
   /**
@@ -72,7 +72,7 @@ export interface ConsumeOptions {
   readonly startOffset?: (partition: number) => Promise<bigint | undefined>;
   /**
    * Evidence about the partition contradicts itself: `startOffset` or `handle` said so, or the log does not have the
-   * offset to start from. The partition is left alone until it is assigned anew, the others go on. Without this option
+   * offset to start from. This call leaves the partition alone from then on, the others go on. Without this option
    * `consume` rejects.
    */
   readonly refused?: (partition: number, error: IntegrityError) => void;

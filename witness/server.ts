@@ -1,11 +1,16 @@
 import type { AddressInfo } from 'node:net';
-import fastify from 'fastify';
+import fastify, { type FastifyError } from 'fastify';
 import { type SigningKey, signText, type VerifierKey } from '../evidence/note/key.ts';
-import { formatSignature, NoteFormatError } from '../evidence/note/note.ts';
-import { decideCheckpoint, parseAddCheckpoint, type WitnessDecision } from '../evidence/witness.ts';
+import { formatNote, formatSignature, NoteFormatError, type SignedNote } from '../evidence/note/note.ts';
+import {
+  decideCheckpoint,
+  parseAddCheckpoint,
+  signedByKnown,
+  type WitnessDecision,
+} from '../evidence/witness.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Component } from '../runtime/component.ts';
-import { PermanentError, TransientError } from '../runtime/errors.ts';
+import { ConfigError, PermanentError, TransientError } from '../runtime/errors.ts';
 import { type TlsMaterial, tlsServerOptions } from '../runtime/listen.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { WitnessState } from './state.ts';
@@ -25,6 +30,8 @@ export interface WitnessOptions {
 
 /** A checkpoint with 63 hashes and some signatures is 10 kB. */
 const BODY_MAX_BYTES = 64 * 1024;
+const REQUEST_TIMEOUT_MS = 10_000;
+const SPLITS_TOLD_MAX = 1_000;
 
 /**
  * `POST /add-checkpoint` of C2SP tlog-witness: signs a checkpoint that leads on from the last one it signed for the log,
@@ -38,7 +45,17 @@ export function createWitness(
     logger: false,
     forceCloseConnections: true,
     bodyLimit: BODY_MAX_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: REQUEST_TIMEOUT_MS,
     ...(tls === undefined ? {} : { https: tlsServerOptions(tls) }),
+  });
+  app.setErrorHandler(async (error: FastifyError, _request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) logger.error({ err: error }, 'a request could not be answered');
+    await reply
+      .code(status)
+      .type('text/plain; charset=utf-8')
+      .send(status >= 500 ? 'error\n' : `${error.message}\n`);
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -54,11 +71,17 @@ export function createWitness(
   async function add(body: Buffer): Promise<WitnessDecision & { readonly cosignature?: string }> {
     const asked = parseAddCheckpoint(body);
     const decision = decideCheckpoint(asked, logs, (origin) => state.latest(origin));
+    if (decision.status === 409 && decision.isSplit) tellSplit(asked.note);
     if (decision.status !== 200) return decision;
-    const { text, signatures } = asked.note;
-    const cosignature = signText(key, text, BigInt(Math.floor(clock.nowMs() / 1000)));
-    const ofLog = signatures.filter(({ name }) => name === decision.origin);
-    await state.store({ text, signatures: [...ofLog, cosignature] });
+    const { origin, head } = decision;
+    const ofLog = signedByKnown(
+      asked.note,
+      logs.filter(({ name }) => name === origin),
+    );
+    const cosignature = signText(key, ofLog.text, BigInt(Math.floor(clock.nowMs() / 1000)));
+    // The same tree again is signed with a new time; what must not be forgotten is on disk.
+    if (state.latest(origin)?.size !== head.size)
+      await state.store({ ...ofLog, signatures: [...ofLog.signatures, cosignature] });
     return { ...decision, cosignature: formatSignature(cosignature) };
   }
 
@@ -67,16 +90,26 @@ export function createWitness(
     const decision = await inTurn(() => add(body)).catch(refusal);
     const { status } = decision;
     if (status === 200) return reply.type('text/plain; charset=utf-8').send(decision.cosignature);
-    tell(decision, request.body);
+    logger.info({ status, reason: decision.reason }, 'checkpoint not signed');
     if (status === 409) return reply.code(409).type('text/x.tlog.size').send(`${decision.size}\n`);
     return reply.code(status).type('text/plain; charset=utf-8').send(`${decision.reason}\n`);
   });
-  /** A log that signed two histories is caught by these notes: they are kept in the log of the process. */
-  function tell(decision: Exclude<WitnessDecision, { status: 200 }> | Refusal, body: unknown): void {
-    const { status, reason } = decision;
-    if (status === 422 || (status === 409 && decision.isSplit))
-      logger.error({ status, reason, request: String(body) }, 'a log asked to sign another history');
-    else logger.info({ status, reason }, 'checkpoint not signed');
+  const told = new Set<string>();
+  /** The two notes together prove that the log has signed two histories; each other one is told once. */
+  function tellSplit(note: SignedNote): void {
+    const origin = note.text.slice(0, note.text.indexOf('\n'));
+    if (told.has(note.text) || told.size === SPLITS_TOLD_MAX) return;
+    told.add(note.text);
+    const keys = logs.filter(({ name }) => name === origin);
+    const before = state.latest(origin)?.note;
+    logger.error(
+      {
+        origin,
+        signed_before: before === undefined ? undefined : formatNote(before),
+        refused: formatNote(signedByKnown(note, keys)),
+      },
+      'a log has signed two trees of one size',
+    );
   }
 
   app.get('/healthz', () => ({ status: 'ok' }));
@@ -88,7 +121,9 @@ export function createWitness(
         await app.listen({ host, port });
       } catch (cause) {
         const errno = (cause as NodeJS.ErrnoException).code ?? 'unknown reason';
-        throw new PermanentError('port_taken', `cannot listen on ${host}:${port}: ${errno}`, { cause });
+        const message = `cannot listen on ${host}:${port}: ${errno}; choose another with --listen`;
+        if (errno === 'EADDRINUSE') throw new PermanentError('port_taken', message, { cause });
+        throw new ConfigError(message, { path: '--listen', cause });
       }
     },
     async stop() {

@@ -1,50 +1,76 @@
 import { hash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { TreeHead } from '../evidence/merkle/proofs.ts';
 import { parseCheckpoint } from '../evidence/note/checkpoint.ts';
 import { verifiedBy, type VerifierKey } from '../evidence/note/key.ts';
 import { formatNote, NoteFormatError, parseNote, type SignedNote } from '../evidence/note/note.ts';
 import { type DirectoryLock, lockDirectory } from '../runtime/directory-lock.ts';
-import { IntegrityError, TransientError } from '../runtime/errors.ts';
+import { ConfigError, IntegrityError, TransientError } from '../runtime/errors.ts';
 
 /** The largest tree a witness has signed for each log: what it must never go back from. */
 export interface WitnessState {
-  latest(origin: string): TreeHead | undefined;
+  latest(origin: string): Signed | undefined;
   /** Resolves when the cosigned checkpoint is on disk, and takes effect only then. Throws a TransientError. */
   store(note: SignedNote): Promise<void>;
   close(): Promise<void>;
 }
 
+/** The head of a cosigned checkpoint, with the checkpoint. */
+export interface Signed extends TreeHead {
+  readonly note: SignedNote;
+}
+
 const SUFFIX = '.note';
+
+/** Makes the directory of a witness that has signed nothing. Throws a ConfigError when there is one. */
+export async function makeWitnessState(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+    await syncDirectory(dirname(directory));
+  } catch (cause) {
+    throw new ConfigError(`cannot make state ${directory}: ${errnoOf(cause)}`, { path: '--state', cause });
+  }
+}
 
 /**
  * One file for each log in the directory, the cosigned checkpoint itself; held by this process alone.
- * @throws PermanentError (`locked`); IntegrityError for a file this witness has not signed.
+ * A directory that is not there is no witness that has signed nothing: its state is elsewhere, or lost.
+ * @throws ConfigError; PermanentError (`locked`); IntegrityError for a file this witness has not signed.
  */
 export async function openWitnessState(directory: string, key: VerifierKey): Promise<WitnessState> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const found = await stat(directory).catch(() => undefined);
+  if (found?.isDirectory() !== true) {
+    throw new ConfigError(
+      `cannot open state ${directory}: it is not there; --new makes that of a new witness`,
+      {
+        path: '--state',
+      },
+    );
+  }
   const lock: DirectoryLock = await lockDirectory(directory);
-  const heads = new Map<string, TreeHead>();
+  const latest = new Map<string, Signed>();
   try {
     for (const name of await readdir(directory)) {
       if (!name.endsWith(SUFFIX)) continue;
-      const { origin, ...head } = await readCheckpoint(join(directory, name), key);
+      const { origin, ...signed } = await readCheckpoint(join(directory, name), key);
       if (name !== fileOf(origin))
         throw new IntegrityError(`cannot use ${join(directory, name)}: it is of another log`);
-      heads.set(origin, head);
+      latest.set(origin, signed);
     }
   } catch (error) {
     await lock.release();
     throw error;
   }
   return {
-    latest: (origin) => heads.get(origin),
+    latest: (origin) => latest.get(origin),
     async store(note) {
       const checkpoint = parseCheckpoint(note.text);
       if (checkpoint === undefined) throw new Error('the note is no checkpoint');
-      await replaceFile(directory, fileOf(checkpoint.origin), formatNote(note));
-      heads.set(checkpoint.origin, checkpoint);
+      const text = formatNote(note);
+      parseNote(text);
+      await replaceFile(directory, fileOf(checkpoint.origin), text);
+      latest.set(checkpoint.origin, { ...checkpoint, note });
     },
     close: () => lock.release(),
   };
@@ -54,11 +80,14 @@ export async function openWitnessState(directory: string, key: VerifierKey): Pro
 const fileOf = (origin: string) => `${hash('sha256', origin, 'hex')}${SUFFIX}`;
 
 async function readCheckpoint(path: string, key: VerifierKey) {
-  const note = parse(await readFile(path), path);
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new ConfigError(`cannot read ${path}: ${errnoOf(cause)}`, { path: '--state', cause });
+  });
+  const note = parse(bytes, path);
   const checkpoint = parseCheckpoint(note.text);
   if (checkpoint === undefined || verifiedBy(note, [key]).by.length === 0)
     throw new IntegrityError(`cannot use ${path}: this witness has not signed what is in it`);
-  return checkpoint;
+  return { ...checkpoint, note };
 }
 
 function parse(bytes: Uint8Array, path: string): SignedNote {
@@ -82,15 +111,25 @@ async function replaceFile(directory: string, name: string, text: string): Promi
       await file.close();
     }
     await rename(`${path}.new`, path);
-    const folder = await open(directory, 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+    await syncDirectory(directory);
   } catch (cause) {
-    const errno = (cause as NodeJS.ErrnoException).code;
-    const code = errno === 'ENOSPC' ? 'disk_full' : 'unavailable';
-    throw new TransientError(code, `cannot write ${path}: ${errno ?? 'unknown error'}`, { cause });
+    const errno = errnoOf(cause);
+    throw new TransientError(
+      errno === 'ENOSPC' ? 'disk_full' : 'unavailable',
+      `cannot write ${path}: ${errno}`,
+      { cause },
+    );
   }
 }
+
+/** A new name survives a power loss only when the directory is on disk too. */
+async function syncDirectory(directory: string): Promise<void> {
+  const folder = await open(directory, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+const errnoOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'unknown error';

@@ -75,7 +75,9 @@ export function growRange(from: CompactRange = { begin: 0n, end: 0n, hashes: [] 
     get end() {
       return end;
     },
-    hashes,
+    get hashes() {
+      return [...hashes];
+    },
     append: (leaf) => push(leaf, 0),
     join(range) {
       if (range.begin !== end) throw new RangeError(`cannot join [${range.begin}, ${range.end}) at ${end}`);
@@ -89,6 +91,7 @@ export function growRange(from: CompactRange = { begin: 0n, end: 0n, hashes: [] 
 }
 
 function partsOf({ begin, end, hashes }: CompactRange): { hash: Uint8Array; level: number }[] {
+  if (begin < 0n || begin > end) throw new RangeError(`[${begin}, ${end}) is no range`);
   const subtrees = subtreesOf(begin, end);
   if (subtrees.length !== hashes.length)
     throw new RangeError(`[${begin}, ${end}) has ${subtrees.length} hashes, not ${hashes.length}`);

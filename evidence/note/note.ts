@@ -1,7 +1,7 @@
 import { fromBase64 } from './base64.ts';
 
 /**
- * A signed note (C2SP signed-note): text, a blank line, signature lines. What it says counts only after `openNote` has
+ * A signed note (C2SP signed-note): text, a blank line, signature lines. What it says counts only after `verifiedBy` has
  * found a signature of a trusted key.
  */
 export interface SignedNote {
@@ -30,16 +30,16 @@ export class NoteFormatError extends Error {
 const MAX_SIGNATURES = 64;
 const MAX_BYTES = 1024 * 1024;
 const KEY_ID_BYTES = 4;
-const SIGNATURE_LINE = /^\u2014 (\S+) (\S+)$/u;
-/** Control characters other than newline. */
+const SIGNATURE_LINE = /^\u2014 (\P{White_Space}+) (\P{White_Space}+)$/u;
+/** Control characters other than newline, and halves of characters, which a string can hold and UTF-8 cannot. */
 // eslint-disable-next-line no-control-regex -- control characters are what must not be in a note
-const FORBIDDEN = /[\u0000-\u0009\u000b-\u001f]/;
+const FORBIDDEN = /[\u0000-\u0009\u000b-\u001f]|\p{Surrogate}/u;
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Reads attacker-controlled bytes. Throws a NoteFormatError. */
 export function parseNote(bytes: Uint8Array | string): SignedNote {
   const whole = typeof bytes === 'string' ? bytes : strictText(bytes);
-  if (whole.length > MAX_BYTES) throw new NoteFormatError('it is too large');
+  if (Buffer.byteLength(whole) > MAX_BYTES) throw new NoteFormatError('it is too large');
   if (FORBIDDEN.test(whole)) throw new NoteFormatError('it has control characters');
   // The last blank line: the text may have blank lines of its own.
   const split = whole.lastIndexOf('\n\n');
@@ -77,7 +77,7 @@ export function formatSignature({ name, keyId, signature }: NoteSignature): stri
 
 /** Not empty, no space of any kind, no plus. */
 export function isKeyName(name: string): boolean {
-  return name !== '' && !/[\s+]/u.test(name) && !FORBIDDEN.test(name);
+  return name !== '' && !/[\p{White_Space}+]/u.test(name) && !FORBIDDEN.test(name);
 }
 
 /** Throws a NoteFormatError for bytes that are not UTF-8. */

@@ -22,7 +22,7 @@ export interface LedgerWriterOptions {
   readonly config: LedgerConfig;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Called for a partition whose writing stopped because stored evidence contradicts the log. */
+  /** Called for a partition, or a topic, whose writing stopped because stored evidence contradicts the log. */
   readonly onIntegrity: (error: IntegrityError, place: string) => void;
   /** Randomness of the retry delays. */
   readonly random?: () => number;
@@ -152,6 +152,8 @@ export function createLedgerWriter(options: LedgerWriterOptions): Component {
       run: (progressed) => consumeAndRelease(topic, progressed),
       signal: stopping.signal,
       logger,
+      onIntegrity: (error) => options.onIntegrity(error, topic.name),
+      isRepeatable: (error) => error instanceof CustodyError,
       random,
     });
 

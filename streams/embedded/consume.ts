@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { aborted } from '../../runtime/aborted.ts';
-import { IntegrityError } from '../../runtime/errors.ts';
+import { IntegrityError, isOfPartition } from '../../runtime/errors.ts';
 import { type Batch, type ConsumedRecord, type ConsumeOptions, DeferredError, type Lease } from '../topic.ts';
 import type { PartitionLog, ReadLimits } from './partition-log.ts';
 
@@ -134,16 +134,20 @@ export async function consumePartitions(
     signal.addEventListener('abort', abort, { once: true });
   }
   let failure: { readonly error: unknown } | undefined;
+  async function untilStopped(log: PartitionLog): Promise<void> {
+    try {
+      await consumePartition(log, options, position, stop.signal);
+    } catch (error) {
+      if (!isOfPartition(error) || options.refused === undefined) throw error;
+      options.refused(log.partition, error);
+      await aborted(stop.signal);
+    }
+  }
   await Promise.all(
     logs.map((log) =>
-      consumePartition(log, options, position, stop.signal).catch(async (error: unknown) => {
-        if (error instanceof IntegrityError && options.refused !== undefined) {
-          options.refused(log.partition, error);
-          await aborted(stop.signal);
-        } else {
-          failure ??= { error };
-          abort();
-        }
+      untilStopped(log).catch((error: unknown) => {
+        failure ??= { error };
+        abort();
       }),
     ),
   );

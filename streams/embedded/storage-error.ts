@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { CustodyError, IntegrityError, TransientError } from '../../runtime/errors.ts';
+import { CustodyError, DamageError, TransientError } from '../../runtime/errors.ts';
 
 // lmdb.h error codes; positive codes are errno values.
 const DAMAGED = new Set([-30797, -30796, -30793, -30794, -30778]);
@@ -32,7 +32,7 @@ export function storageError(what: string, cause: unknown): CustodyError {
     return new TransientError('disk_full', `cannot ${what}: no space left on the device`, { cause });
   }
   if (code !== undefined && DAMAGED.has(code)) {
-    return new IntegrityError(`cannot ${what}: the log file is damaged (code ${code})`, { cause });
+    return new DamageError(`cannot ${what}: the log file is damaged (code ${code})`, { cause });
   }
   return new TransientError('unavailable', `cannot ${what}: storage error ${code ?? 'without a code'}`, {
     cause,

@@ -1,7 +1,7 @@
 import type { Kafka } from 'kafkajs';
 import { aborted } from '../../runtime/aborted.ts';
 import { backoffMs, sleep } from '../../runtime/backoff.ts';
-import { IntegrityError } from '../../runtime/errors.ts';
+import { isOfPartition } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { ConsumeOptions } from '../topic.ts';
 import { BATCH_BYTES } from './chunks.ts';
@@ -60,12 +60,19 @@ export async function consumeTopic(parts: ConsumeParts, options: ConsumeOptions)
     const before = turns.get(partition) ?? Promise.resolve();
     turns.set(partition, before.then(work).catch(fail));
   };
-  const workUnder = (tenure: Tenure, partition: number) =>
-    workPartition(parts, options, { member, fetcher }, tenure, partition).catch((error: unknown) => {
+  /** Left alone for good: a log that has lost records looks whole again once it has grown past them. */
+  const refused = new Set<number>();
+  const workUnder = async (tenure: Tenure, partition: number) => {
+    if (refused.has(partition)) return;
+    try {
+      await workPartition(parts, options, { member, fetcher }, tenure, partition);
+    } catch (error) {
       if (tenure.signal.aborted) return;
-      if (error instanceof IntegrityError && options.refused !== undefined) options.refused(partition, error);
-      else fail(error);
-    });
+      if (!isOfPartition(error) || options.refused === undefined) throw error;
+      refused.add(partition);
+      options.refused(partition, error);
+    }
+  };
 
   let joining: Promise<Membership | undefined> = Promise.resolve(undefined);
   /** Undefined once consuming ends; a join that is under way then is left behind, and the group after it. */

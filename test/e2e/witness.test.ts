@@ -71,7 +71,8 @@ describe('custody keys', () => {
 });
 
 describe('custody witness', () => {
-  async function start() {
+  const state = ['-s', 'signed'];
+  async function start(...flags: string[]) {
     const child = spawn(
       process.execPath,
       [
@@ -84,6 +85,7 @@ describe('custody witness', () => {
         formatVerifierKey(log.key),
         '--listen',
         '127.0.0.1:0',
+        ...flags,
       ],
       { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] },
     );
@@ -105,7 +107,7 @@ describe('custody witness', () => {
     verifies('P1', 'P4');
     let acknowledged = 0;
     for (let round = 0; round < 8; round += 1) {
-      const { child, key, add } = await start();
+      const { child, key, add } = await start(...state, ...(round === 0 ? ['--new'] : []));
       const probe = await add(log.request(0, 1));
       const last = probe.status === 409 ? Number(await probe.text()) : 1;
       expect(last).toBeGreaterThanOrEqual(acknowledged);
@@ -116,10 +118,9 @@ describe('custody witness', () => {
         setTimeout(() => resolve(child.kill('SIGKILL')), 20 + 17 * round),
       );
       for (let size = last + 1; size <= 64; size += 1) {
-        const answer = await add(log.request(size - 1, size)).then(
-          async (response) => ({ status: response.status, text: await response.text() }),
-          () => undefined,
-        );
+        const answer = await add(log.request(size - 1, size))
+          .then(async (response) => ({ status: response.status, text: await response.text() }))
+          .catch(() => undefined);
         if (answer === undefined) break;
         expect(answer.status).toBe(200);
         const note = { text: log.textOf(size), signatures: parseSignatures(answer.text) };
@@ -137,10 +138,13 @@ describe('custody witness', () => {
     [['-l', 'nonsense'], 'cannot use --log: not a key'],
     [['--listen', '0.0.0.0:0'], 'it is not loopback, so --tls-cert and --tls-key are needed'],
     [['--listen', 'nowhere'], 'expected host:port'],
+    [['-s', 'elsewhere'], 'it is not there; --new makes that of a new witness'],
+    [['--tls-cert', cliPath, '--tls-key', cliPath], 'not a certificate and its key'],
+    [['--new'], 'cannot make state signed: EEXIST'],
     [['--tls-cert', 'cert.pem'], '--tls-cert and --tls-key come together'],
   ])('refuses %j in one sentence', (flags, message) => {
     verifies('P8', 'P10');
-    const usual = ['-k', keyFile, '-l', formatVerifierKey(log.key)];
+    const usual = ['-k', keyFile, '-l', formatVerifierKey(log.key), ...state];
     const { code, stderr } = failure('witness', ...usual, ...flags);
     expect(stderr).toContain(message);
     expect(stderr.trim().split('\n')).toHaveLength(1);
@@ -150,8 +154,10 @@ describe('custody witness', () => {
   it('signs with no key of a log, and for no key of a witness', async () => {
     const logFile = join(directory, 'log.key');
     const { stdout } = await custody('keys', 'new', '-n', 'log.example', '-u', 'log', '-o', logFile);
-    expect(failure('witness', '-k', logFile, '-l', stdout.trim()).stderr).toContain('of use log');
+    expect(failure('witness', '-k', logFile, '-l', stdout.trim(), ...state).stderr).toContain('of use log');
     const { stdout: own } = await custody('keys', 'show', keyFile);
-    expect(failure('witness', '-k', keyFile, '-l', own.trim()).stderr).toContain('the key of a witness');
+    expect(failure('witness', '-k', keyFile, '-l', own.trim(), ...state).stderr).toContain(
+      'the key of a witness',
+    );
   });
 });

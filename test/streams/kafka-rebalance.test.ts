@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { IntegrityError } from '../../runtime/errors.ts';
 import type { Batch, Lease, Log, Topic } from '../../streams/topic.ts';
 import { findBroker, type FoundBroker } from '../support/kafka/find-broker.ts';
 import { kafkaConfig, startKafkaLog } from './kafka-harness.ts';
@@ -190,6 +191,39 @@ describe('a Kafka group whose members come and go', () => {
     release();
     await holder.stop();
   }, 30_000);
+
+  it('leaves a refused partition alone when the group rebalances and the partition comes back', async () => {
+    const group = randomUUID();
+    await topic.append(spread(60));
+    const asked: number[] = [];
+    const refused: number[] = [];
+    const handled = new Set<number>();
+    const stop = new AbortController();
+    const ended = topic.consume({
+      group,
+      signal: stop.signal,
+      startOffset: async (partition) => {
+        asked.push(partition);
+        if (partition === 0 && refused.length === 0)
+          throw new IntegrityError('cannot go on: the log is shorter');
+        return (await topic.bounds(partition)).start;
+      },
+      refused: (partition) => refused.push(partition),
+      handle: ({ partition }) => Promise.resolve(void handled.add(partition)),
+    });
+    const others = Array.from({ length: PARTITIONS - 1 }, (_, index) => index + 1);
+    await expect.poll(() => [...handled].sort(), { timeout: 15_000 }).toEqual(others);
+    const visitor = startMember(group, () => Promise.resolve());
+    await expect.poll(() => asked.length, { timeout: 15_000 }).toBeGreaterThan(PARTITIONS);
+    await visitor.stop();
+    const before = asked.length;
+    await expect.poll(() => asked.length, { timeout: 15_000 }).toBeGreaterThanOrEqual(before + others.length);
+    stop.abort();
+    await ended;
+    expect(refused).toEqual([0]);
+    expect(asked.filter((partition) => partition === 0)).toHaveLength(1);
+    expect(handled.has(0)).toBe(false);
+  }, 60_000);
 
   it('serves several calls of one process, each call a member of its group', async () => {
     const group = randomUUID();

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseNote, parseSignatures } from '../../evidence/note/note.ts';
 import { verifiedBy } from '../../evidence/note/key.ts';
+import { formatAddCheckpoint } from '../../evidence/witness.ts';
 import { TransientError } from '../../runtime/errors.ts';
 import { createLogger } from '../../runtime/logger.ts';
-import { createWitness } from '../../witness/server.ts';
-import { openWitnessState, type WitnessState } from '../../witness/state.ts';
+import { createWitness, type WitnessOptions } from '../../witness/server.ts';
+import { makeWitnessState, openWitnessState, type WitnessState } from '../../witness/state.ts';
 import { verifies } from '../requirements.ts';
 import { growingLog, newKey } from './growing-log.ts';
 
@@ -26,7 +27,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function start(state?: WitnessState) {
+async function start(state?: WitnessState, changes: Partial<WitnessOptions> = {}) {
   const witness = createWitness({
     host: '127.0.0.1',
     port: 0,
@@ -36,6 +37,7 @@ async function start(state?: WitnessState) {
     state: state ?? (await openWitnessState(directory, key)),
     clock: { nowMs: () => NOW_MS },
     logger: createLogger({ level: 'silent' }),
+    ...changes,
   });
   await witness.start();
   stops.push(() => witness.stop());
@@ -70,6 +72,44 @@ describe('a witness', () => {
     expect(status).toBe(200);
     expect(signedTime(5, text)).toBe(1_790_000_000n);
     expect(signedTime(6, text)).toBeUndefined();
+  });
+
+  it('keeps only the signatures of keys it knows, so that nobody can fill its state with others', async () => {
+    verifies('P10');
+    const { post, stop } = await start();
+    const [text = '', lines = ''] = log.request(0, 5).split('\n\n').slice(-2);
+    expect(text).toContain('log.example');
+    const junk = `\u2014 log.example ${Buffer.alloc(8).toString('base64')}\n`.repeat(30);
+    const ofWitness = `\u2014 ${key.name} ${Buffer.from(`${key.keyId}0000`, 'hex').toString('base64')}\n`;
+    const request = log.request(0, 5).replace(lines, lines.repeat(20) + junk + ofWitness);
+    expect((await post(request)).status).toBe(200);
+    await stop();
+    const [name = ''] = (await readdir(directory)).filter((each) => each.endsWith('.note'));
+    expect(parseNote(await readFile(join(directory, name))).signatures).toHaveLength(2);
+    expect((await (await start()).post(log.request(5, 9))).status).toBe(200);
+  });
+
+  it('tells with both notes, once, that a log has signed two trees of one size', async () => {
+    verifies('P4');
+    const told: { signed_before?: string; refused?: string }[] = [];
+    const logger = createLogger({ level: 'silent' });
+    const { post } = await start(undefined, {
+      logger: Object.assign(Object.create(logger) as typeof logger, {
+        error: (fields: { signed_before?: string; refused?: string }) => told.push(fields),
+      }),
+    });
+    await post(log.request(0, 5));
+    const fork = log.noteOf(log.textOf(5, log.rootOf(1, 6)));
+    for (const old of [5, 5, 0])
+      expect((await post(formatAddCheckpoint(BigInt(old), [], fork))).status).toBe(409);
+    await post(formatAddCheckpoint(5n, [], log.noteOf(log.textOf(9))));
+    expect(told).toHaveLength(1);
+    const [before, after] = [told[0]?.signed_before ?? '', told[0]?.refused ?? ''].map((note) =>
+      parseNote(note),
+    );
+    expect([before?.text, after?.text]).toEqual([log.textOf(5), log.textOf(5, log.rootOf(1, 6))]);
+    for (const note of [before, after])
+      expect(verifiedBy(note ?? { text: '', signatures: [] }, [log.key]).by).toHaveLength(1);
   });
 
   it('takes a request of any content type, or of none that it knows', async () => {
@@ -176,6 +216,15 @@ describe('the state of a witness', () => {
     const [foreign = ''] = (await files()).filter((each) => each !== name);
     await writeFile(join(directory, name), await readFile(join(directory, foreign)));
     await expect(openWitnessState(directory, key)).rejects.toThrow('it is of another log');
+  });
+
+  it('stops the start when it is not there, and is not made twice', async () => {
+    verifies('P4');
+    const elsewhere = join(directory, 'elsewhere');
+    await expect(openWitnessState(elsewhere, key)).rejects.toThrow('it is not there');
+    await makeWitnessState(elsewhere);
+    await (await openWitnessState(elsewhere, key)).close();
+    await expect(makeWitnessState(elsewhere)).rejects.toThrow('EEXIST');
   });
 
   it('is held by one process', async () => {
