@@ -7,6 +7,7 @@ import { verifiedBy, type VerifierKey } from '../evidence/note/key.ts';
 import { formatNote, NoteFormatError, parseNote, type SignedNote } from '../evidence/note/note.ts';
 import { type DirectoryLock, lockDirectory } from '../runtime/directory-lock.ts';
 import { ConfigError, IntegrityError, TransientError } from '../runtime/errors.ts';
+import { syncDirectory } from '../runtime/sync-directory.ts';
 
 /** The largest tree a witness has signed for each log: what it must never go back from. */
 export interface WitnessState {
@@ -119,16 +120,6 @@ async function replaceFile(directory: string, name: string, text: string): Promi
       `cannot write ${path}: ${errno}`,
       { cause },
     );
-  }
-}
-
-/** A new name survives a power loss only when the directory is on disk too. */
-async function syncDirectory(directory: string): Promise<void> {
-  const folder = await open(directory, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

@@ -2,6 +2,7 @@ import { mkdir, open as openFile, stat, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { IntegrityError, PermanentError, TransientError } from '../../runtime/errors.ts';
+import { syncDirectory } from '../../runtime/sync-directory.ts';
 import { FREE_MIN_BYTES, freeBytes, storageError } from './storage-error.ts';
 
 /** Ordered bytes to bytes. Values that are read are copies and stay valid. */
@@ -75,7 +76,7 @@ export async function openEnvironment(directory: string, options: EnvironmentOpt
   const tables: Table[] = [];
   try {
     if (!options.readOnly) await extendToLastPage(path, root);
-    if (created) await syncDirectories(directory);
+    if (created) for (const path of [directory, dirname(directory)]) await syncDirectory(path);
   } catch (error) {
     await root.close();
     throw error;
@@ -181,18 +182,6 @@ async function extendToLastPage(path: string, root: RootDatabase<Buffer, Buffer>
   const { lastPageNumber, pageSize } = statsOf(root);
   const neededBytes = (lastPageNumber + 1) * pageSize;
   if ((await stat(path)).size < neededBytes) await truncate(path, neededBytes);
-}
-
-/** A new file survives a power loss only when the directory that names it is on disk too. */
-async function syncDirectories(directory: string): Promise<void> {
-  for (const path of [directory, dirname(directory)]) {
-    const handle = await openFile(path, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
 }
 
 /** Nothing in here may throw: the engine would commit the changes made so far. */
