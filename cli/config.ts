@@ -29,5 +29,11 @@ export function configCommand(): Command {
   return new Command('config')
     .description('work with the configuration')
     .addCommand(check)
-    .addHelpText('after', '\nExample:\n  custody config check --config custody.yaml');
+    .addHelpText(
+      'afterAll',
+      `
+Examples:
+  custody config check --config custody.yaml
+  custody config check --json | jq .log`,
+    );
 }

@@ -15,7 +15,7 @@ import { ConfigError } from '../runtime/errors.ts';
 /** `custody keys`: keys that sign checkpoints, in the text form of C2SP tools. */
 export function keysCommand(): Command {
   const keys = new Command('keys').description('keys that sign checkpoints').addHelpText(
-    'after',
+    'afterAll',
     `
 Examples:
   custody keys new --name audit.example/log --use log --out log.key

@@ -31,6 +31,13 @@ export function replayCommand(): Command {
     .option('-t, --tenant <id>', 'only this tenant')
     .option('--diff', 'print only alerts that differ from those stored: + new, - no longer raised')
     .addHelpText('after', '\nExample:\n  CUSTODY_DETECT_LOOP_IDENTICAL_CALLS=3 custody replay --diff')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  custody replay --diff                      what this version and configuration would raise otherwise
+  custody replay --tenant acme --json | jq -r '.detector.id' | sort | uniq -c`,
+    )
     .action(async (options: ReplayOptions) => {
       const config = configOf(options);
       const sql = await openSqlAccess(config);

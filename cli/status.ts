@@ -12,6 +12,14 @@ import { readTokens, secretsOf } from './secrets.ts';
 export function statusCommand(setExitCode: SetExitCode): Command {
   return withCommonOptions(new Command('status'))
     .description('show whether the pipeline runs, is ready, and how far behind each stage is')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  custody status
+  custody status --json | jq '.alarms'
+  custody status --config fleet.yaml         of a fleet: how far behind its groups are on Kafka`,
+    )
     .addHelpText('after', '\nExample:\n  custody status --json | jq .topics')
     .action(async (options: CommonOptions) => {
       const config = configOf(options);
