@@ -10,22 +10,19 @@ const allowed = {
   evidence: ['schemas'],
   streams: ['schemas', 'runtime'],
   detectors: ['schemas'],
-  collectors: ['schemas', 'runtime', 'evidence', 'streams'],
+  subjects: ['schemas', 'runtime', 'evidence', 'streams'],
+  collectors: ['schemas', 'runtime', 'evidence', 'streams', 'subjects'],
   sinks: ['schemas', 'runtime', 'evidence', 'streams'],
   witness: ['schemas', 'runtime', 'evidence'],
-  pipeline: ['schemas', 'runtime', 'evidence', 'streams', 'detectors', 'collectors', 'sinks'],
-  cli: [
-    'schemas',
-    'runtime',
-    'evidence',
-    'streams',
-    'detectors',
-    'collectors',
-    'sinks',
-    'witness',
-    'pipeline',
-  ],
+  verifier: ['schemas', 'evidence'],
+  notary: ['schemas', 'runtime', 'evidence', 'streams', 'sinks'],
+  retention: ['schemas', 'runtime', 'evidence', 'streams', 'sinks', 'notary'],
+  receipts: ['schemas', 'runtime', 'evidence', 'streams', 'sinks', 'notary'],
+  bundle: ['schemas', 'runtime', 'evidence', 'streams', 'subjects', 'sinks', 'notary', 'receipts'],
 };
+const stages = Object.keys(allowed).filter((folder) => folder !== 'witness' && folder !== 'verifier');
+allowed.pipeline = stages;
+allowed.cli = [...Object.keys(allowed)];
 const folders = Object.keys(allowed);
 
 const importRules = folders
@@ -86,7 +83,9 @@ export default tseslint.config(
   },
   ...importRules,
   {
-    files: ['{schemas,runtime,evidence,streams,detectors,collectors,sinks,pipeline}/**/*.ts'],
+    files: [
+      '{schemas,runtime,evidence,subjects,streams,detectors,collectors,sinks,retention,pipeline}/**/*.ts',
+    ],
     rules: { 'no-restricted-properties': ['error', ...edgesOnly] },
   },
   {

@@ -3,15 +3,21 @@ import { CustodyError } from '../runtime/errors.ts';
 import { alertsCommand } from './alerts.ts';
 import { configCommand } from './config.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
+import { holdCommand } from './hold.ts';
 import { keysCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
+import { notaryCommand } from './notary.ts';
 import { queryCommand } from './query.ts';
+import { receiptCommand } from './receipt.ts';
 import { refillCommand } from './refill.ts';
 import { replayCommand } from './replay.ts';
+import { retentionCommand } from './retention.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
+import { subjectCommand } from './subjects.ts';
 import { tapCommand } from './tap.ts';
 import { topicsCommand } from './topics.ts';
+import { trustCommand } from './trust.ts';
 import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
 import { witnessCommand } from './witness.ts';
@@ -50,7 +56,13 @@ Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 store invalid, 4 undecid
     migrateCommand,
     topicsCommand,
     keysCommand,
+    notaryCommand,
+    trustCommand,
     witnessCommand,
+    retentionCommand,
+    holdCommand,
+    receiptCommand,
+    subjectCommand,
     configCommand,
   ];
   let exitCode: number = exitCodes.ok;

@@ -1,4 +1,4 @@
-/** Conditions a human must see: shown by `/readyz`, `status` and metrics until the process is restarted. */
+/** Conditions a human must see: shown by `/readyz`, `status` and metrics until they are over or the process is restarted. */
 export interface Alarm {
   readonly component: string;
   readonly code: string;
@@ -9,14 +9,19 @@ export interface Alarm {
 
 export interface Alarms {
   raise(alarm: Alarm): void;
+  /** The condition is over. Evidence that contradicts itself never is. */
+  clear(condition: Omit<Alarm, 'message'>): void;
   readonly active: readonly Alarm[];
 }
 
-const isAbout = (known: Alarm, { component, code, place }: Alarm): boolean =>
+const isAbout = (known: Alarm, { component, code, place }: Omit<Alarm, 'message'>): boolean =>
   known.component === component && known.code === code && known.place === place;
 
 /** Each condition is raised once. */
-export function createAlarms(onRaise: (alarm: Alarm) => void): Alarms {
+export function createAlarms(
+  onRaise: (alarm: Alarm) => void,
+  onClear: (condition: Omit<Alarm, 'message'>) => void = () => undefined,
+): Alarms {
   const active: Alarm[] = [];
   return {
     active,
@@ -24,6 +29,12 @@ export function createAlarms(onRaise: (alarm: Alarm) => void): Alarms {
       if (active.some((known) => isAbout(known, alarm))) return;
       active.push(alarm);
       onRaise(alarm);
+    },
+    clear(condition) {
+      const at = active.findIndex((known) => isAbout(known, condition));
+      if (at < 0) return;
+      active.splice(at, 1);
+      onClear(condition);
     },
   };
 }

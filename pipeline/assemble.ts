@@ -3,8 +3,10 @@ import type { Component } from '../runtime/component.ts';
 import type { Alarm } from './alarms.ts';
 import type { PipelineContext, PipelineOptions } from './context.ts';
 import { createListeners } from './listeners.ts';
+import { openNotary } from './notary.ts';
 import { openData } from './open-data.ts';
 import { CustodyError } from '../runtime/errors.ts';
+import { retentionJob } from './retention-job.ts';
 import { removeRunFile, writeRunFile, type Addresses } from './run-file.ts';
 import { createSchedule } from './schedule.ts';
 import { scrub } from './scrub.ts';
@@ -50,6 +52,7 @@ async function run(
   const started_at = new Date(clock.nowMs()).toISOString();
   let ready = false;
   const stages = createStages(context);
+  const notary = await openNotary(context);
   const isEmbedded = config.log.type === 'embedded';
   const status = async (): Promise<Status> => {
     const topics = await topicStatus(log, stages.readers, metrics).catch(unreachable);
@@ -64,15 +67,18 @@ async function run(
       topics: 'alarm' in topics ? [] : topics,
       detect: stages.detectStats(),
       sinks: stages.sinks,
+      ...(notary === undefined ? {} : { notary: notary.status() }),
     };
   };
   const listeners = createListeners(context, status);
+  const retention = retentionJob(context, notary);
   const schedule = createSchedule(
     [
       ...(log.retain === undefined ? [] : [{ name: 'log_retention', cron: '*/10 * * * *', run: retain }]),
       ...(context.roles.has('notary')
         ? [{ name: 'store_scrub', cron: config.verify_cron, run: () => scrub(context) }]
         : []),
+      ...(retention === undefined ? [] : [retention]),
     ],
     logger,
   );
@@ -89,6 +95,8 @@ async function run(
     }
   }
 
+  // Stopped after the ledger, so that it signs what the ledger wrote last.
+  if (notary !== undefined) await startAll([notary]);
   await startAll(stages.components);
   // In a fleet others go on with what is in the log.
   if (isEmbedded) release.push(() => drained(status));

@@ -1,8 +1,10 @@
+import type { EventSealing } from '../collectors/seal-event.ts';
 import type { BearerToken } from '../runtime/bearer.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Config } from '../schemas/config.ts';
+import type { DayDropper } from '../sinks/store/drop-day.ts';
 import type { SchemaVariant } from '../sinks/store/migrations/migration.ts';
 import type { Store } from '../sinks/store/store.ts';
 import type { EmbeddedLog } from '../streams/embedded/open-log.ts';
@@ -33,8 +35,15 @@ export interface PipelineOptions {
 /** Any log; the embedded one looks after its own retention, a Kafka cluster does that by itself. */
 export type OpenLog = Log & Partial<Pick<EmbeddedLog, 'retain'>>;
 
-/** Any store: the embedded one has a path for its SQL endpoint, a server's has a schema variant. */
-export type OpenStore = Store & { readonly path?: string; readonly schema?: SchemaVariant };
+/**
+ * Any store: the embedded one has a path for its SQL endpoint and removes days for retention, a server's has a schema
+ * variant.
+ */
+export type OpenStore = Store & {
+  readonly path?: string;
+  readonly dropper?: DayDropper;
+  readonly schema?: SchemaVariant;
+};
 
 /** What every part is built from, once log and store are open. */
 export interface PipelineContext extends PipelineOptions {
@@ -44,6 +53,8 @@ export interface PipelineContext extends PipelineOptions {
   readonly deployment: string;
   /** Of every process that collects. */
   readonly digestKey: Uint8Array | undefined;
+  /** Encrypts what is personal, where this process collects and the configuration says so. */
+  readonly sealing: EventSealing | undefined;
   readonly metrics: Metrics;
   readonly alarms: Alarms;
 }

@@ -72,7 +72,7 @@ export function createListeners(context: PipelineContext, status: () => Promise<
 
 /** What collectors work with; `undefined` where this process does not collect. */
 function intakeOf(context: PipelineContext): IngestDeps | undefined {
-  const { config, tokens, clock, logger, metrics, log, digestKey, roles } = context;
+  const { config, tokens, clock, logger, metrics, log, digestKey, sealing, roles } = context;
   if (!roles.has('collector') || digestKey === undefined) return undefined;
   return {
     config: config.ingest,
@@ -80,6 +80,7 @@ function intakeOf(context: PipelineContext): IngestDeps | undefined {
     events: log.topic('custody.events'),
     deadletter: log.topic('custody.deadletter'),
     digestKey,
+    sealing,
     clock,
     logger,
     metrics,

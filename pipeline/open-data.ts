@@ -8,6 +8,7 @@ import { openEmbeddedLog } from '../streams/embedded/open-log.ts';
 import { openKafkaLog } from '../streams/kafka/open-log.ts';
 import { createAlarms } from './alarms.ts';
 import type { OpenLog, OpenStore, PipelineContext, PipelineOptions } from './context.ts';
+import { openSealing } from './open-subjects.ts';
 import { needStore, refuseImpossibleRoles } from './roles.ts';
 
 type Release = (() => Promise<void>)[];
@@ -22,11 +23,20 @@ export async function openData(options: PipelineOptions, release: Release): Prom
   const access = roles.has('ledger') ? 'write' : 'read';
   const store = needStore(roles) ? await openStore(options, access) : undefined;
   if (store !== undefined) release.push(() => store.close());
-  const alarms = createAlarms((alarm) => {
-    logger.error({ alarm }, 'alarm');
-    metrics.alarms.set({ component: alarm.component, code: alarm.code }, 1);
-  });
-  return { ...options, log, store, ...identityOf(options), metrics, alarms };
+  const alarms = createAlarms(
+    (alarm) => {
+      logger.error({ alarm }, 'alarm');
+      metrics.alarms.set({ component: alarm.component, code: alarm.code }, 1);
+    },
+    ({ component, code, place }) => {
+      logger.info({ component, code, place }, 'alarm is over');
+      const still = alarms.active.some((each) => each.component === component && each.code === code);
+      if (!still) metrics.alarms.set({ component, code }, 0);
+    },
+  );
+  const identity = identityOf(options);
+  const sealing = await openSealing({ ...options, ...identity, metrics }, release);
+  return { ...options, log, store, ...identity, sealing, metrics, alarms };
 }
 
 async function openLog(options: PipelineOptions, metrics: PipelineContext['metrics']): Promise<OpenLog> {

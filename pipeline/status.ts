@@ -1,3 +1,4 @@
+import type { NotaryStatus } from '../notary/notary.ts';
 import type { Log, Topic, TopicName } from '../streams/topic.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Alarm } from './alarms.ts';
@@ -23,6 +24,8 @@ export interface Status {
   readonly topics: readonly TopicStatus[];
   readonly detect: Readonly<Record<string, number>>;
   readonly sinks: readonly { readonly id: string; readonly acknowledgement: string }[];
+  /** Where this process signs checkpoints. */
+  readonly notary?: NotaryStatus;
 }
 
 /** Which consumer groups of this process read which topic. */

@@ -25,6 +25,7 @@ export function createMetrics() {
     malformed: counter('custody_collector_malformed_total', 'Unusable records kept as malformed entries', [
       'collector',
     ]),
+    subjectKeys: counter('custody_subject_keys_total', 'Subject keys made, or found damaged', ['outcome']),
     alarms: gauge('custody_alarms', '1 while a human must act; /readyz and custody status say why', [
       'component',
       'code',
@@ -64,6 +65,11 @@ export function createMetrics() {
     ]),
     sinkPaused: gauge('custody_sink_paused', '1 while a sink refuses alerts until somebody acts', ['sink']),
     sinkDeadLetters: counter('custody_sink_dead_letters_total', 'Alerts a sink can never take', ['sink']),
+    checkpointSize: gauge('custody_notary_signed_entries', 'Entries of the anchor log that are signed', []),
+    checkpointTime: gauge('custody_notary_signed_timestamp_seconds', 'When the notary signed last', []),
+    anchoredSize: gauge('custody_notary_anchored_entries', 'Entries of the anchor log an anchor holds', [
+      'anchor',
+    ]),
     sqlQueries: counter('custody_sql_queries_total', 'Queries on the read-only SQL endpoint', ['outcome']),
   };
 }

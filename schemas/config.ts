@@ -1,12 +1,17 @@
 import { z } from 'zod';
+import { bundle } from './config/bundle.ts';
 import { KiB, MiB } from './config/bytes.ts';
 import { detect } from './config/detect.ts';
 import { ingest } from './config/ingest.ts';
 import { ledger, store } from './config/ledger.ts';
 import { listener, token } from './config/listener.ts';
 import { log } from './config/log.ts';
+import { notary } from './config/notary.ts';
+import { receipts } from './config/receipts.ts';
+import { retention } from './config/retention.ts';
 import { secret } from './config/secret.ts';
 import { sink } from './config/sinks.ts';
+import { subjects } from './config/subjects.ts';
 import { TENANT_PATTERN } from './event.ts';
 
 const sql = z.strictObject({
@@ -47,9 +52,11 @@ export const configSchema = z.strictObject({
   log_level: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info'),
   ingest: ingest.prefault({}),
   log: log.prefault({}),
+  subjects: subjects.prefault({}).describe('encryption of what is personal, one key for each subject'),
   detect: detect.prefault({}),
   ledger: ledger.prefault({}),
   store: store.prefault({ type: 'embedded' }).describe('where the ledger is kept'),
+  notary: notary.prefault({}),
   sql: sql.prefault({}),
   admin: admin.prefault({}),
   sinks: z
@@ -59,6 +66,9 @@ export const configSchema = z.strictObject({
     .string()
     .default('17 3 * * *')
     .describe('self-verification of the store; five fields; empty = never'),
+  receipts: receipts.prefault({}).describe('receipts about tool calls, made from the ledger'),
+  bundle: bundle.prefault({}).describe('evidence bundles: who signs them, where they are attached'),
+  retention: retention.prefault({}).describe('how long the ledger keeps entries'),
 });
 
 export type Config = z.infer<typeof configSchema>;
@@ -67,11 +77,14 @@ export type LogConfig = Extract<Config['log'], { type: 'embedded' }>;
 export type KafkaLogConfig = Extract<Config['log'], { type: 'kafka' }>;
 export type DetectConfig = Config['detect'];
 export type LedgerConfig = Config['ledger'];
+export type NotaryConfig = Config['notary'];
 export type StoreConfig = Config['store'];
 /** A ledger on a ClickHouse server or cluster. */
 export type ServerStoreConfig = Extract<StoreConfig, { type: 'clickhouse' }>;
 export type SqlConfig = Config['sql'];
 export type AdminConfig = Config['admin'];
+export type RetentionConfig = Config['retention'];
 export type SinkConfig = Config['sinks'][number];
+export type SubjectsConfig = Config['subjects'];
 export type ListenerConfig = Config['admin']['listener'];
 export type TokenConfig = Config['ingest']['tokens'][number];

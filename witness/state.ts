@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TreeHead } from '../evidence/merkle/proofs.ts';
 import { parseCheckpoint } from '../evidence/note/checkpoint.ts';
 import { verifiedBy, type VerifierKey } from '../evidence/note/key.ts';
 import { formatNote, NoteFormatError, parseNote, type SignedNote } from '../evidence/note/note.ts';
 import { type DirectoryLock, lockDirectory } from '../runtime/directory-lock.ts';
-import { ConfigError, IntegrityError, TransientError } from '../runtime/errors.ts';
+import { ConfigError, IntegrityError } from '../runtime/errors.ts';
+import { replaceFile } from '../runtime/replace-file.ts';
 import { syncDirectory } from '../runtime/sync-directory.ts';
 
 /** The largest tree a witness has signed for each log: what it must never go back from. */
@@ -70,7 +71,7 @@ export async function openWitnessState(directory: string, key: VerifierKey): Pro
       if (checkpoint === undefined) throw new Error('the note is no checkpoint');
       const text = formatNote(note);
       parseNote(text);
-      await replaceFile(directory, fileOf(checkpoint.origin), text);
+      await replaceFile(join(directory, fileOf(checkpoint.origin)), text);
       latest.set(checkpoint.origin, { ...checkpoint, note });
     },
     close: () => lock.release(),
@@ -97,29 +98,6 @@ function parse(bytes: Uint8Array, path: string): SignedNote {
   } catch (cause) {
     if (!(cause instanceof NoteFormatError)) throw cause;
     throw new IntegrityError(`cannot use ${path}: it is not a signed note`, { cause });
-  }
-}
-
-/** After a crash the file holds the old text or the new one, whole. */
-async function replaceFile(directory: string, name: string, text: string): Promise<void> {
-  const path = join(directory, name);
-  try {
-    const file = await open(`${path}.new`, 'w', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(`${path}.new`, path);
-    await syncDirectory(directory);
-  } catch (cause) {
-    const errno = errnoOf(cause);
-    throw new TransientError(
-      errno === 'ENOSPC' ? 'disk_full' : 'unavailable',
-      `cannot write ${path}: ${errno}`,
-      { cause },
-    );
   }
 }
 

@@ -29,6 +29,15 @@ export const ingest = z.strictObject({
     .max(4096 * MiB)
     .default(128 * MiB)
     .describe('beyond it: 503 and Retry-After'),
+  receipt_issuers: z
+    .array(
+      z.strictObject({
+        issuer: z.string().min(1).max(256).describe('name that its receipts carry'),
+        verifier_key: z.string().min(1).max(400).describe('its public key, of use log (custody keys show)'),
+      }),
+    )
+    .default([])
+    .describe('gateways whose signed receipts are believed; those of others are kept and count for nothing'),
   requests_per_second_max: z
     .int()
     .min(1)

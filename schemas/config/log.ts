@@ -28,13 +28,38 @@ const embeddedLog = z
   })
   .describe('LMDB in the data directory');
 
+/** How any Kafka cluster is reached. */
+export const kafkaConnection = {
+  brokers: z
+    .array(z.string().regex(/^[^:/\s]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'expected host:port'))
+    .min(1)
+    .describe('any of the cluster'),
+  request_timeout_ms: z.int().min(1_000).max(120_000).default(15_000),
+  tls: z
+    .strictObject({
+      ca_file: file.optional().describe('authorities to trust instead of the public ones'),
+      cert_file: file.optional().describe('client certificate, with key_file'),
+      key_file: file.optional(),
+      server_name: z.string().optional(),
+    })
+    .optional(),
+  sasl: z
+    .strictObject({
+      mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
+      username: z.string().min(1),
+      password: secret,
+    })
+    .optional(),
+  dangerously_without_tls: z
+    .boolean()
+    .default(false)
+    .describe('beyond loopback without TLS: only on a network nobody else is on'),
+};
+
 const kafkaLog = z
   .strictObject({
     type: z.literal('kafka'),
-    brokers: z
-      .array(z.string().regex(/^[^:/\s]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'expected host:port'))
-      .min(1)
-      .describe('any of the cluster'),
+    brokers: kafkaConnection.brokers,
     namespace: z
       .string()
       .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/)
@@ -56,26 +81,10 @@ const kafkaLog = z
       .max(300_000)
       .default(30_000)
       .describe('a worker that is silent for so long loses its partitions'),
-    request_timeout_ms: z.int().min(1_000).max(120_000).default(15_000),
-    tls: z
-      .strictObject({
-        ca_file: file.optional().describe('authorities to trust instead of the public ones'),
-        cert_file: file.optional().describe('client certificate, with key_file'),
-        key_file: file.optional(),
-        server_name: z.string().optional(),
-      })
-      .optional(),
-    sasl: z
-      .strictObject({
-        mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
-        username: z.string().min(1),
-        password: secret,
-      })
-      .optional(),
-    dangerously_without_tls: z
-      .boolean()
-      .default(false)
-      .describe('beyond loopback without TLS: only on a network nobody else is on'),
+    request_timeout_ms: kafkaConnection.request_timeout_ms,
+    tls: kafkaConnection.tls,
+    sasl: kafkaConnection.sasl,
+    dangerously_without_tls: kafkaConnection.dangerously_without_tls,
   })
   .describe('Apache Kafka');
 

@@ -8,6 +8,24 @@ const retry = z.strictObject({
 });
 const sinkId = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/);
 
+/** A syslog receiver, and how messages to it look. */
+export const syslogReceiver = {
+  host,
+  port: z.int().min(1).max(65535).default(6514),
+  transport: z.enum(['tls', 'tcp']).default('tls'),
+  framing: z.enum(['octet', 'lf']).default('octet'),
+  ca_file: file.optional(),
+  cert_file: file.optional(),
+  key_file: file.optional(),
+  server_name: z.string().optional(),
+  facility: z.int().min(0).max(23).default(13),
+  enterprise_number: z
+    .int()
+    .min(1)
+    .default(32473)
+    .describe('32473 is the documentation number; use your own'),
+};
+
 export const sink = z.discriminatedUnion('type', [
   z.strictObject({
     id: sinkId,
@@ -29,20 +47,7 @@ export const sink = z.discriminatedUnion('type', [
   z.strictObject({
     id: sinkId,
     type: z.literal('syslog'),
-    host,
-    port: z.int().min(1).max(65535).default(6514),
-    transport: z.enum(['tls', 'tcp']).default('tls'),
-    framing: z.enum(['octet', 'lf']).default('octet'),
-    ca_file: file.optional(),
-    cert_file: file.optional(),
-    key_file: file.optional(),
-    server_name: z.string().optional(),
-    facility: z.int().min(0).max(23).default(13),
-    enterprise_number: z
-      .int()
-      .min(1)
-      .default(32473)
-      .describe('32473 is the documentation number; use your own'),
+    ...syslogReceiver,
     message_max_bytes: z.int().min(480).max(65_536).default(8192),
     retry: retry.prefault({}),
   }),

@@ -7,7 +7,8 @@ import { INSERT_SETTINGS, readSettings, withoutSettings } from './pinned-setting
 import { createRowReader, type ColumnReader } from './row-binary.ts';
 import type { RawQuery, Store, StoredLog } from './store.ts';
 import { placeConditions } from './read-back.ts';
-import { encodeEntries, WRITTEN_COLUMNS } from './tab-separated.ts';
+import { insertAnchorEvidence, publishTo, type InsertRows } from './publish.ts';
+import { encodeEntries, encodeRows, WRITTEN_COLUMNS } from './tab-separated.ts';
 
 const TABLE = 'custody.entries';
 
@@ -55,6 +56,20 @@ export function createClickHouseStore(client: ClickHouseClient, options: ClickHo
       }),
     );
   }
+
+  const insertRows: InsertRows = (table, columns, rows) =>
+    oneAtATime(async () => {
+      await client.insert({
+        table,
+        columns: [...columns] as [string, ...string[]],
+        format: 'TabSeparated',
+        values: Readable.from([encodeRows(rows)], { objectMode: false }),
+        // What is there already is known by reading; the engine's memory of blocks would swallow a row put back.
+        clickhouse_settings: { ...insertSettings, insert_deduplicate: 0 },
+      });
+    }).catch((cause: unknown) => {
+      throw storeError(`insert into ${table}`, cause);
+    });
 
   /** Number of these entries the store does not hold. @throws IntegrityError when it holds another at a place. */
   async function missingOf(entries: readonly SealedEntry[]): Promise<number> {
@@ -116,11 +131,12 @@ export function createClickHouseStore(client: ClickHouseClient, options: ClickHo
       const found = new Map<string, StoredLog>();
       const rows = readRows(
         raw,
-        `SELECT log, max(seq), argMax(leaf, seq), count(), min(koffset), max(koffset) FROM ${TABLE} WHERE ${ofSource(source)} GROUP BY log`,
+        `SELECT log, max(seq), argMax(leaf, seq), min(seq), count(), min(koffset), max(koffset) FROM ${TABLE} WHERE ${ofSource(source)} GROUP BY log`,
         (read) => ({
           log: read.string(),
           seq: read.uint64(),
           leaf: read.hex(32),
+          firstSeq: read.uint64(),
           entryCount: read.uint64(),
           minOffset: read.uint64(),
           maxOffset: read.uint64(),
@@ -129,6 +145,8 @@ export function createClickHouseStore(client: ClickHouseClient, options: ClickHo
       for await (const { log, ...stored } of rows) found.set(log, stored);
       return found;
     },
+    publish: (publication) => publishTo(raw, insertRows, publication),
+    addAnchorEvidence: (origin, evidence) => insertAnchorEvidence(insertRows, origin, evidence),
     close: () => client.close(),
   };
 }

@@ -2,9 +2,10 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { PermanentError } from '../../runtime/errors.ts';
 import { engineCode, storeError } from './clickhouse-error.ts';
 import { entriesMigration } from './migrations/0001-entries.ts';
+import { evidenceMigration } from './migrations/0002-evidence.ts';
 import { engineOf, onCluster, SINGLE, type Migration, type SchemaVariant } from './migrations/migration.ts';
 
-const MIGRATIONS: readonly Migration[] = [entriesMigration];
+const MIGRATIONS: readonly Migration[] = [entriesMigration, evidenceMigration];
 /** The schema version this program writes and reads. */
 export const SCHEMA_VERSION = MIGRATIONS.at(-1)?.version ?? 0;
 

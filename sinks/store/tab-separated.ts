@@ -57,3 +57,31 @@ export function encodeEntries(entries: readonly SealedEntry[]): Buffer {
   }
   return out.subarray(0, at);
 }
+
+/** TabSeparated rows of any other table: text, numbers, or exact bytes. */
+export function encodeRows(rows: readonly (readonly (string | number | bigint | Uint8Array)[])[]): Buffer {
+  const parts: Uint8Array[] = [];
+  for (const row of rows) {
+    for (const [place, value] of row.entries()) {
+      if (place > 0) parts.push(TAB);
+      const bytes = value instanceof Uint8Array ? value : Buffer.from(String(value), 'utf8');
+      parts.push(escapeBytes(bytes));
+    }
+    parts.push(NEWLINE);
+  }
+  return Buffer.concat(parts);
+}
+
+const TAB = Buffer.from('\t');
+const NEWLINE = Buffer.from('\n');
+
+function escapeBytes(bytes: Uint8Array): Uint8Array {
+  const out = Buffer.allocUnsafe(bytes.length * 2);
+  let at = 0;
+  for (const byte of bytes) {
+    const letter = LETTER_AFTER_BACKSLASH[byte] ?? 0;
+    if (letter !== 0) out[at++] = BACKSLASH;
+    out[at++] = letter === 0 ? byte : letter;
+  }
+  return out.subarray(0, at);
+}

@@ -39,6 +39,7 @@ export const entriesDdl = (variant: SchemaVariant): string => `CREATE TABLE cust
   leaf FixedString(32) COMMENT 'SHA-256 of a zero byte and the preimage',
   body String COMMENT 'Exact bytes of the record' CODEC(ZSTD(1)),
 ${hotColumns.map((hot) => `  ${hot.name} ${hot.type} MATERIALIZED ${hot.expression(PARSED_BODY)} COMMENT ${sqlString(hot.comment)},`).join('\n')}
+  INDEX append_time kts_ms TYPE minmax GRANULARITY 1,
   CONSTRAINT leaf_ok CHECK leaf = SHA256(concat(char(0), ${PREIMAGE})),
   CONSTRAINT body_ok CHECK body_sha = SHA256(body)
 )

@@ -1,0 +1,273 @@
+import type { AnchorAct } from '../evidence/anchor-log/entry.ts';
+import type { Finding } from '../evidence/finding.ts';
+import { growRange } from '../evidence/merkle/compact-range.ts';
+import { parseNote } from '../evidence/note/note.ts';
+import { sleep } from '../runtime/backoff.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Component } from '../runtime/component.ts';
+import { CustodyError, IntegrityError } from '../runtime/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { supervise } from '../runtime/supervise.ts';
+import type { NotaryConfig } from '../schemas/config.ts';
+import type { Store } from '../sinks/store/store.ts';
+import { createActQueue } from './acts.ts';
+import type { Anchor } from './anchor.ts';
+import { type AnchorHealth, createAnchoring } from './anchoring.ts';
+import { findLost } from './discover.ts';
+import { refuseOtherHistory } from './history.ts';
+import { keyInForce, type NotaryKeys, publishKey } from './keys.ts';
+import { type EnteredAct } from './requests.ts';
+import type { StateDirectory } from './state-directory.ts';
+import { createPublisher, runStep, type StepContext } from './step.ts';
+import { createWakeUp } from './wake-up.ts';
+
+/** A condition of the notary that a human must see, or that is over. */
+export interface NotaryCondition {
+  readonly code: 'integrity' | 'clock' | 'anchors' | 'unsigned';
+  /** A log, or an anchor. */
+  readonly place?: string;
+}
+
+export interface NotaryOptions {
+  readonly deployment: string;
+  readonly config: Pick<
+    NotaryConfig,
+    'interval_ms' | 'entries_max' | 'anchors_required' | 'anchor_max_age_ms'
+  >;
+  readonly store: Pick<Store, 'raw' | 'publish' | 'addAnchorEvidence'>;
+  readonly directory: StateDirectory;
+  readonly keys: NotaryKeys;
+  readonly anchors: readonly Anchor[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly raise: (condition: NotaryCondition, message: string) => void;
+  readonly clear: (condition: NotaryCondition) => void;
+}
+
+export interface NotaryStatus {
+  readonly origin: string;
+  readonly verifier_key: string;
+  /** Entries of the anchor log that are signed, as a decimal string. */
+  readonly size: string;
+  readonly logs: number;
+  /** When it signed last, milliseconds since the epoch; 0 = never. */
+  readonly signed_at_ms: number;
+  readonly anchors: readonly AnchorHealth[];
+}
+
+export interface Notary extends Component {
+  /** Enters an act and resolves when a signed checkpoint in the store covers it. Rejects with InputError when refused. */
+  enter(act: AnchorAct): Promise<EnteredAct>;
+  status(): NotaryStatus;
+  /** Size of the anchor log that as many anchors hold as the configuration requires. */
+  anchoredSize(): bigint;
+}
+
+/** How long a gap may be there before it counts: parts of a replicated table arrive in any order. */
+const GAP_PATIENCE_STEPS = 30;
+const CLOCK_PATIENCE_MS = 5_000;
+const LOOK_MS = 1_000;
+const LAST_ANCHORS_MS = 2_000;
+
+/**
+ * Signs what is in the store: reads entries back, recomputes them, extends the trees, signs checkpoints, remembers them, and
+ * then publishes them to the store and to the anchors. It has its own key and state; the ledger writer has neither. What
+ * contradicts the signed past, or itself, is never signed: the log stops, the alarm is raised, the other logs go on.
+ */
+export function createNotary(options: NotaryOptions): Notary {
+  const { config, store, directory, keys, anchors, clock, logger, metrics, raise, clear } = options;
+  const { origin } = directory.state;
+  const stopping = new AbortController();
+  const anchorsStopping = new AbortController();
+  const wakeUp = createWakeUp(stopping.signal);
+  const queue = createActQueue(directory.path, wakeUp.wake);
+  const refused = new Set<string>();
+  const gaps = new Map<string, number>();
+  let running: Promise<unknown> = Promise.resolve();
+  let anchored: Promise<unknown> = Promise.resolve();
+  /** It has begun to sign, and nothing it saw forbids it to go on. */
+  let signsAtStop = false;
+  let lastCycleMs = clock.nowMs();
+  let offered = 0n;
+
+  const anchoring = createAnchoring({
+    anchors,
+    clock,
+    logger,
+    keep: (evidence) => store.addAnchorEvidence(origin, [evidence]),
+    onIntegrity: (error, place) => raise({ code: 'integrity', place }, error.message),
+  });
+
+  function offerHead(): void {
+    const { note, anchor, timeMs } = directory.state;
+    if (note === '' || offered === anchor.end) return;
+    offered = anchor.end;
+    const size = anchor.end;
+    anchoring.offer({
+      origin,
+      size,
+      root: growRange(anchor).root(),
+      timeMs,
+      note: parseNote(note),
+      proofFrom: (oldSize) => directory.nodes.consistencyProof(oldSize, size),
+    });
+  }
+
+  /** Signed entries that are gone or changed: their logs are signed no further. */
+  async function refuseLost(): Promise<void> {
+    for (const { log, seq, isOther } of await findLost(store.raw, directory.state)) {
+      if (refused.has(log)) continue;
+      refused.add(log);
+      const cause = isOther ? 'HEAD_MISMATCH' : 'TRUNCATED';
+      const message = `cannot sign ${log} any more: ${cause}: entry ${seq}, which was signed, ${isOther ? 'is another now' : 'is not in the store'}`;
+      raise({ code: 'integrity', place: log }, message);
+    }
+  }
+
+  function judge(findings: readonly Finding[]): void {
+    const waiting = new Set<string>();
+    for (const { cause, log, seq, detail } of findings) {
+      // The rest of a part that has arrived elsewhere first.
+      if (cause === 'GAP') {
+        waiting.add(log);
+        gaps.set(log, (gaps.get(log) ?? 0) + 1);
+        if ((gaps.get(log) ?? 0) < GAP_PATIENCE_STEPS) continue;
+      }
+      raise(
+        { code: 'integrity', place: log },
+        `cannot sign ${log} from entry ${seq ?? '?'} on: ${cause}: ${detail}`,
+      );
+    }
+    for (const log of gaps.keys()) if (!waiting.has(log)) gaps.delete(log);
+  }
+
+  function judgeAnchors(): void {
+    const now = clock.nowMs();
+    const health = anchoring.health();
+    for (const { id, anchored_size } of health)
+      metrics.anchoredSize.set({ anchor: id }, anchored_size === 'none' ? 0 : Number(anchored_size));
+    const behind = health.filter(
+      ({ behind_since_ms }) => behind_since_ms !== null && now - behind_since_ms > config.anchor_max_age_ms,
+    );
+    const current = health.length - behind.length;
+    if (current >= config.anchors_required) clear({ code: 'anchors' });
+    else {
+      const why = behind.map(({ id, error }) => `${id} (${error ?? 'no answer'})`).join(', ');
+      raise(
+        { code: 'anchors' },
+        `${current} of ${health.length} anchors hold a recent checkpoint, ${config.anchors_required} are required; behind: ${why}`,
+      );
+    }
+  }
+
+  const context: StepContext = {
+    deployment: options.deployment,
+    raw: store.raw,
+    publish: createPublisher(store),
+    directory,
+    keys,
+    acts: queue,
+    nowMs: () => clock.nowMs(),
+    refused,
+    isDue: (unsignedCount, actCount) =>
+      actCount > 0 ||
+      unsignedCount >= BigInt(config.entries_max) ||
+      (unsignedCount > 0n && (stopping.signal.aborted || clock.nowMs() - lastCycleMs >= config.interval_ms)),
+  };
+
+  /** What came in since the last cycle is signed before the process ends, and given to anchors that answer at once. */
+  async function signLast(): Promise<void> {
+    try {
+      await refuseLost();
+      await runStep(context, false);
+      offerHead();
+      const deadline = performance.now() + LAST_ANCHORS_MS;
+      const waits = () =>
+        anchoring.health().some(({ behind_since_ms, error }) => behind_since_ms !== null && error === null);
+      while (waits() && performance.now() < deadline) await sleep(20);
+    } catch (error) {
+      if (!(error instanceof CustodyError)) throw error;
+      logger.warn({ err: error }, 'the last entries are not signed yet; the next start does');
+    }
+  }
+
+  /** Leaves the public half of the key in force for verifiers, and no trace of the one before. */
+  async function settleKey(): Promise<void> {
+    const key = await keyInForce(keys, directory.state.verifierKey);
+    await publishKey(directory.path, key);
+    await keys.settle(key);
+  }
+
+  async function run(progressed: () => void): Promise<void> {
+    let whole = true;
+    await settleKey();
+    await refuseOtherHistory(store.raw, directory, anchors, logger);
+    signsAtStop = true;
+    while (!stopping.signal.aborted) {
+      const keyBefore = directory.state.verifierKey;
+      await refuseLost();
+      const step = await runStep(context, whole);
+      progressed();
+      if (step.state === 'clock_behind') {
+        if (step.byMs > CLOCK_PATIENCE_MS)
+          raise({ code: 'clock' }, `cannot sign: the clock is ${step.byMs} ms behind the last checkpoint`);
+      } else {
+        clear({ code: 'clock' });
+        whole = !step.isWhole && whole;
+      }
+      if (step.state === 'signed') {
+        lastCycleMs = clock.nowMs();
+        judge(step.findings);
+        metrics.checkpointSize.set(Number(directory.state.anchor.end));
+        metrics.checkpointTime.set(directory.state.timeMs / 1000);
+      }
+      if (step.state === 'idle' && step.unsignedCount === 0n) lastCycleMs = clock.nowMs();
+      if (directory.state.verifierKey !== keyBefore) await settleKey();
+      offerHead();
+      judgeAnchors();
+      const isBehind = step.state === 'signed' && !step.isWhole && step.findings.length === 0;
+      if (!isBehind) await wakeUp.wait(Math.min(config.interval_ms, LOOK_MS));
+    }
+  }
+
+  return {
+    name: 'notary',
+    start() {
+      const supervised = supervise({
+        about: { stage: 'notary' },
+        run,
+        signal: stopping.signal,
+        logger,
+        onIntegrity(error) {
+          signsAtStop = false;
+          raise({ code: 'integrity' }, error.message);
+        },
+        isRepeatable: (error) => error instanceof CustodyError && !(error instanceof IntegrityError),
+      });
+      running = supervised;
+      anchored = anchoring.run(anchorsStopping.signal);
+      return Promise.resolve();
+    },
+    async stop() {
+      stopping.abort();
+      await running;
+      if (signsAtStop) await signLast();
+      anchorsStopping.abort();
+      await anchored;
+      for (const anchor of anchors) await anchor.close();
+      await directory.close();
+    },
+    enter: (act) => queue.enter(act),
+    anchoredSize: () => anchoring.anchoredSize(config.anchors_required),
+    status: () => ({
+      origin,
+      verifier_key: directory.state.verifierKey,
+      size: String(directory.state.anchor.end),
+      logs: directory.state.logs.size,
+      signed_at_ms: directory.state.timeMs,
+      anchors: anchoring.health(),
+    }),
+  };
+}

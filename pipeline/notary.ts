@@ -1,0 +1,50 @@
+import { anchorOrigin } from '../evidence/anchor-log/entry.ts';
+import { formatVerifierKey } from '../evidence/note/key.ts';
+import { createAnchor } from '../notary/anchors/create-anchor.ts';
+import type { Anchor } from '../notary/anchor.ts';
+import { loadNotaryKeys } from '../notary/keys.ts';
+import { createNotary, type Notary } from '../notary/notary.ts';
+import { openStateDirectory } from '../notary/state-directory.ts';
+import type { PipelineContext } from './context.ts';
+import { notaryStateDir } from './notary-state-dir.ts';
+
+/** What a notary is built from. */
+export type NotaryContext = Pick<
+  PipelineContext,
+  'config' | 'roles' | 'store' | 'deployment' | 'clock' | 'logger' | 'metrics' | 'alarms' | 'secrets'
+>;
+
+/** The notary of this process; `undefined` where it is switched off, or the process has another role. */
+export async function openNotary(context: NotaryContext): Promise<Notary | undefined> {
+  const { config, roles, store, deployment, clock, logger, metrics, alarms } = context;
+  if (!roles.has('notary') || !config.notary.enabled || store === undefined) return undefined;
+  const path = notaryStateDir(config);
+  const origin = anchorOrigin(deployment);
+  const configured =
+    config.notary.key === undefined ? undefined : context.secrets(config.notary.key, 'notary.key');
+  const keys = await loadNotaryKeys({ directory: path, origin, configured });
+  const verifierKey = formatVerifierKey(keys.current);
+  const anchors: Anchor[] = [];
+  const directory = await openStateDirectory(path, { origin, verifierKey });
+  try {
+    for (const anchor of config.notary.anchors)
+      anchors.push(await createAnchor(anchor, { secrets: context.secrets, clock, logger }));
+  } catch (error) {
+    for (const anchor of anchors) await anchor.close();
+    await directory.close();
+    throw error;
+  }
+  return createNotary({
+    deployment,
+    config: config.notary,
+    store,
+    directory,
+    keys,
+    anchors,
+    clock,
+    logger,
+    metrics,
+    raise: (condition, message) => alarms.raise({ component: 'notary', ...condition, message }),
+    clear: (condition) => alarms.clear({ component: 'notary', ...condition }),
+  });
+}
