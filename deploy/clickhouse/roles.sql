@@ -19,11 +19,16 @@ GRANT
   SELECT ON system.settings
 TO custody_writer_role WITH REPLACE OPTION;
 
--- Verifies and signs what it saw; writes nothing here.
+-- Reads entries back, signs what it saw, and publishes that; adds no entry.
 GRANT
   SELECT ON custody.entries,
   SELECT ON custody.migrations,
+  SELECT, INSERT(origin, seq, body, leaf) ON custody.anchor_entries,
+  SELECT, INSERT(origin, size, root, time_ms, note) ON custody.checkpoints,
+  SELECT, INSERT(origin, size, anchor, type, time_ms, evidence) ON custody.anchor_evidence,
+  SELECT, INSERT(log, level, place, hash) ON custody.subtrees,
   SELECT ON system.tables,
+  SELECT ON system.columns,
   SELECT ON system.settings
 TO custody_notary_role WITH REPLACE OPTION;
 
@@ -33,6 +38,10 @@ GRANT
   SELECT ON custody.tool_calls,
   SELECT ON custody.alerts,
   SELECT ON custody.entries,
+  SELECT ON custody.anchor_entries,
+  SELECT ON custody.checkpoints,
+  SELECT ON custody.anchor_evidence,
+  SELECT ON custody.subtrees,
   SELECT ON custody.migrations,
   SELECT ON system.tables,
   SELECT ON system.columns,
@@ -53,6 +62,7 @@ GRANT
   CREATE TABLE ON custody.*,
   CREATE VIEW ON custody.*,
   DROP VIEW ON custody.*,
+  ALTER ADD INDEX ON custody.entries,
   SELECT ON custody.entries,
   SELECT, INSERT ON custody.migrations,
   SELECT ON system.tables,

@@ -18,6 +18,11 @@
 {{- end -}}
 {{- if eq .role "notary" -}}
 {{- $_ := set $config "verify_cron" $values.notary.verifyCron -}}
+{{- $notary := dict "anchors" $values.notary.anchors "anchors_required" (int $values.notary.anchorsRequired) -}}
+{{- if $values.notary.signingKey.existingSecret -}}
+{{- $_ := set $notary "key" (dict "file" "/etc/custody/secrets/notary/key") -}}
+{{- end -}}
+{{- $_ := set $config "notary" $notary -}}
 {{- end -}}
 {{- if eq .role "sink" -}}
 {{- $_ := set $config "sinks" $values.sinks -}}

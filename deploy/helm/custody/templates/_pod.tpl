@@ -20,7 +20,11 @@ seccompProfile: { type: RuntimeDefault }
 - name: config
   configMap: { name: {{ include "custody.fullname" .root }}-{{ .role }} }
 - name: data
+{{- if eq .role "notary" }}
+  persistentVolumeClaim: { claimName: {{ $values.notary.persistence.existingClaim | default (printf "%s-notary" (include "custody.fullname" .root)) }} }
+{{- else }}
   emptyDir: { sizeLimit: 1Gi }
+{{- end }}
 - name: tmp
   emptyDir: { sizeLimit: 256Mi }
 - name: secrets
@@ -48,6 +52,11 @@ seccompProfile: { type: RuntimeDefault }
           name: {{ $values.clickhouse.caSecret }}
           items: [{ key: ca.crt, path: clickhouse-ca/ca.crt }]
 {{- end }}
+{{- end }}
+{{- if and (eq .role "notary") $values.notary.signingKey.existingSecret }}
+      - secret:
+          name: {{ $values.notary.signingKey.existingSecret }}
+          items: [{ key: {{ $values.notary.signingKey.key }}, path: notary/key }]
 {{- end }}
 {{- if eq .role "collector" }}
       - secret:
