@@ -5,7 +5,7 @@ import { parseNote } from '../evidence/note/note.ts';
 import { sleep } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Component } from '../runtime/component.ts';
-import { CustodyError, IntegrityError } from '../runtime/errors.ts';
+import { ConfigError, CustodyError, IntegrityError, PermanentError } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { supervise } from '../runtime/supervise.ts';
@@ -24,7 +24,7 @@ import { createWakeUp } from './wake-up.ts';
 
 /** A condition of the notary that a human must see, or that is over. */
 export interface NotaryCondition {
-  readonly code: 'integrity' | 'clock' | 'anchors' | 'unsigned';
+  readonly code: 'integrity' | 'clock' | 'anchors' | 'refused';
   /** A log, or an anchor. */
   readonly place?: string;
 }
@@ -209,6 +209,7 @@ export function createNotary(options: NotaryOptions): Notary {
       const keyBefore = directory.state.verifierKey;
       await refuseLost();
       const step = await runStep(context, whole);
+      clear({ code: 'refused' });
       progressed();
       if (step.state === 'clock_behind') {
         if (step.byMs > CLOCK_PATIENCE_MS)
@@ -232,12 +233,19 @@ export function createNotary(options: NotaryOptions): Notary {
     }
   }
 
+  /** Somebody has to change something, such as a grant; until then it is tried again. */
+  function tellRefusal(error: unknown): never {
+    if (error instanceof PermanentError || error instanceof ConfigError)
+      raise({ code: 'refused' }, error.message);
+    throw error;
+  }
+
   return {
     name: 'notary',
     start() {
       const supervised = supervise({
         about: { stage: 'notary' },
-        run,
+        run: (progressed) => run(progressed).catch(tellRefusal),
         signal: stopping.signal,
         logger,
         onIntegrity(error) {

@@ -5,6 +5,8 @@ import type { Anchor } from '../notary/anchor.ts';
 import { loadNotaryKeys } from '../notary/keys.ts';
 import { createNotary, type Notary } from '../notary/notary.ts';
 import { openStateDirectory } from '../notary/state-directory.ts';
+import { openServerStore } from '../sinks/store/server-store.ts';
+import type { Store } from '../sinks/store/store.ts';
 import type { PipelineContext } from './context.ts';
 import { notaryStateDir } from './notary-state-dir.ts';
 
@@ -26,18 +28,23 @@ export async function openNotary(context: NotaryContext): Promise<Notary | undef
   const verifierKey = formatVerifierKey(keys.current);
   const anchors: Anchor[] = [];
   const directory = await openStateDirectory(path, { origin, verifierKey });
+  const ownStore = await openOwnStore(context).catch(async (error: unknown) => {
+    await directory.close();
+    throw error;
+  });
   try {
     for (const anchor of config.notary.anchors)
       anchors.push(await createAnchor(anchor, { secrets: context.secrets, clock, logger }));
   } catch (error) {
     for (const anchor of anchors) await anchor.close();
+    await ownStore?.close();
     await directory.close();
     throw error;
   }
-  return createNotary({
+  const notary = createNotary({
     deployment,
     config: config.notary,
-    store,
+    store: ownStore ?? store,
     directory,
     keys,
     anchors,
@@ -46,5 +53,24 @@ export async function openNotary(context: NotaryContext): Promise<Notary | undef
     metrics,
     raise: (condition, message) => alarms.raise({ component: 'notary', ...condition, message }),
     clear: (condition) => alarms.clear({ component: 'notary', ...condition }),
+  });
+  if (ownStore === undefined) return notary;
+  return {
+    ...notary,
+    async stop() {
+      await notary.stop();
+      await ownStore.close();
+    },
+  };
+}
+
+/** A server is asked with the notary's own rights, where it has some of its own here. */
+async function openOwnStore({ config, secrets }: NotaryContext): Promise<Store | undefined> {
+  const { username, password } = config.notary;
+  if (config.store.type !== 'clickhouse' || username === undefined) return undefined;
+  return openServerStore({
+    config: { ...config.store, username },
+    password: password === undefined ? undefined : secrets(password, 'notary.password'),
+    access: 'read',
   });
 }

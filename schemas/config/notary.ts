@@ -13,6 +13,12 @@ export const notary = z
     key: secret
       .optional()
       .describe('signing key of use log, named <deployment>/anchor; default: made once in state_dir'),
+    username: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('of the store, where this process also writes entries; default: that of the store section'),
+    password: secret.optional().describe('with username'),
     interval_ms: z
       .int()
       .min(100)
@@ -28,6 +34,10 @@ export const notary = z
     anchors: z.array(anchor).default([]).describe('where checkpoints are kept out of reach of the store'),
     anchors_required: z.int().min(0).default(0).describe('so many anchors must hold a recent checkpoint'),
     anchor_max_age_ms: z.int().min(1000).default(60_000).describe('older than this an anchor is behind'),
+  })
+  .refine(({ username, password }) => username !== undefined || password === undefined, {
+    path: ['password'],
+    error: 'only with a username',
   })
   .refine(({ anchors, anchors_required }) => anchors_required <= anchors.length, {
     path: ['anchors_required'],
