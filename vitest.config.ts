@@ -4,6 +4,7 @@ import { whyNoKafka } from './test/support/possible.ts';
 /** Suites over a real Apache Kafka: everywhere but where none can run. */
 const NEEDS_KAFKA = [
   'test/streams/kafka*.test.ts',
+  'test/notary/anchors/kafka-anchor.test.ts',
   'test/support-tests/**',
   'test/determinism/**',
   'test/chaos/chaos.test.ts',
@@ -28,5 +29,6 @@ export default defineConfig({
     pool: 'forks',
     // Many tests wait for brokers and sessions to time out: two files at once even on a small machine.
     maxWorkers: 2,
+    reporters: ['default', './test/attack-table.ts'],
   },
 });
