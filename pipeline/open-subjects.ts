@@ -69,7 +69,8 @@ export async function openSealing(
   if (!config.subjects.enabled || !roles.has('collector') || digestKey === undefined) return undefined;
   const store = openSubjectKeys(options, true, clock);
   const erasedCount = await destroyBegun(store, clock);
-  if (erasedCount > 0) logger.warn({ erasedCount }, 'destroyed keys whose erasure was interrupted');
+  if (erasedCount > 0)
+    logger.warn({ erasedCount }, 'destroyed keys whose erasure was interrupted, or that came back');
   const keysMax = config.subjects.cached_keys_max;
   const keys = openKeysInUse({ store, keysMax, clock, logger, metrics });
   release.push(() => keys.close());

@@ -70,6 +70,25 @@ export function createMetrics() {
     anchoredSize: gauge('custody_notary_anchored_entries', 'Entries of the anchor log an anchor holds', [
       'anchor',
     ]),
+    verifyRuns: counter('custody_verify_runs_total', 'Verifications of the store by schedule', [
+      'scope',
+      'verdict',
+    ]),
+    verifiedEntries: gauge(
+      'custody_verify_entries',
+      'Entries that the last whole verification read and found right; 0 after one that did not',
+      [],
+    ),
+    verifiedSize: gauge(
+      'custody_verify_signed_entries',
+      'Entries of the anchor log that the last valid whole verification reached',
+      [],
+    ),
+    verifiedTime: gauge(
+      'custody_verify_timestamp_seconds',
+      'When the last valid verification ended, by scope',
+      ['scope'],
+    ),
     sqlQueries: counter('custody_sql_queries_total', 'Queries on the read-only SQL endpoint', ['outcome']),
   };
 }

@@ -25,7 +25,9 @@ export const subjects = z.strictObject({
     .describe('whose data summaries, reasons and attributes are; without it actor.id'),
   directory: file
     .optional()
-    .describe('keys of the subjects, to be left out of backups of the rest; default: subjects in the data directory'),
+    .describe(
+      'keys of the subjects, to be left out of backups of the rest; default: subjects in the data directory',
+    ),
   kek: secret
     .optional()
     .describe('32 bytes in hex that encrypt the keys; default: made once in the directory'),
