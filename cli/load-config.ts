@@ -3,6 +3,7 @@ import { parse, YAMLParseError } from 'yaml';
 import type { z } from 'zod';
 import { ConfigError } from '../runtime/errors.ts';
 import { configSchema, type Config, type ListenerConfig, type StoreConfig } from '../schemas/config.ts';
+import { LOOPBACK } from '../schemas/config/loopback.ts';
 import { applyEnvironment } from './environment.ts';
 
 type Tree = Record<string, unknown>;
@@ -70,9 +71,6 @@ function firstIssue(error: z.ZodError): ConfigError {
     cause: error,
   });
 }
-
-/** Host names and addresses that never leave this machine. */
-export const LOOPBACK = /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|\[::1\]|localhost)$/;
 
 /** Promise P8: beyond loopback only with authentication and TLS. */
 function checkListener(path: string, listener: ListenerConfig, tokenCount: number): void {

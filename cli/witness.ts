@@ -7,7 +7,7 @@ import { ConfigError } from '../runtime/errors.ts';
 import type { TlsMaterial } from '../runtime/listen.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { named, readSigningKey } from './keys.ts';
-import { LOOPBACK } from './load-config.ts';
+import { LOOPBACK } from '../schemas/config/loopback.ts';
 
 interface WitnessFlags {
   readonly key: string;

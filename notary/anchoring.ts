@@ -3,6 +3,7 @@ import { backoffMs, sleep } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { CustodyError, IntegrityError } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { createWakeUp, type WakeUp } from './wake-up.ts';
 import type { Anchor, AnchoredCheckpoint, AnchorEvidence } from './anchor.ts';
 
 /** How far one anchor is. */
@@ -24,13 +25,14 @@ export interface Anchoring {
   /** Size that at least this many anchors hold. */
   anchoredSize(count: number): bigint;
   /** Runs until the signal aborts. */
-  run(signal: AbortSignal): Promise<void>;
+  run(): Promise<void>;
 }
 
 export interface AnchoringOptions {
   readonly anchors: readonly Anchor[];
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly signal: AbortSignal;
   /** Keeps what an anchor gave back. */
   readonly keep: (evidence: StoredAnchorEvidence) => Promise<void>;
   /** An anchor holds another history: never over. */
@@ -41,34 +43,32 @@ export interface AnchoringOptions {
 const RETRY = { base_ms: 500, cap_ms: 60_000 };
 /** An anchor with a rate of its own is asked again. */
 const ASK_AGAIN_MS = 5_000;
+/** Nothing waits; the next checkpoint ends the pause. */
+const IDLE_MS = 60_000;
 
 interface Runner {
   readonly anchor: Anchor;
   waiting: { readonly checkpoint: AnchoredCheckpoint; readonly sinceMs: number } | undefined;
-  anchored: bigint | undefined;
-  /** Passed over for now by the anchor's own rate. */
-  isRated: boolean;
+  anchored: { readonly size: bigint; readonly atMs: number } | undefined;
   error: string | null;
-  wake: () => void;
+  readonly wakeUp: WakeUp;
 }
 
 /** Brings checkpoints to every anchor, each at its own pace: a slow or dead one holds up nobody. */
 export function createAnchoring(options: AnchoringOptions): Anchoring {
-  const { anchors, clock, logger, keep } = options;
+  const { anchors, clock, logger, keep, signal } = options;
   const random = options.random ?? Math.random;
   const runners = anchors.map((anchor): Runner => ({
     anchor,
     waiting: undefined,
     anchored: undefined,
-    isRated: false,
     error: null,
-    wake: () => undefined,
+    wakeUp: createWakeUp(signal),
   }));
 
   async function publish(runner: Runner, checkpoint: AnchoredCheckpoint): Promise<boolean> {
     const evidence = await runner.anchor.publish(checkpoint);
     runner.error = null;
-    runner.isRated = evidence === undefined;
     if (evidence === undefined) return false;
     await keep({
       size: checkpoint.size,
@@ -77,20 +77,17 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
       timeMs: clock.nowMs(),
       evidence: textOf(evidence),
     });
-    runner.anchored = checkpoint.size;
+    runner.anchored = { size: checkpoint.size, atMs: clock.nowMs() };
     if (runner.waiting?.checkpoint === checkpoint) runner.waiting = undefined;
     return true;
   }
 
-  async function runOne(runner: Runner, signal: AbortSignal): Promise<void> {
+  async function runOne(runner: Runner): Promise<void> {
     let attempt = 0;
     while (!signal.aborted) {
       const { waiting, anchor } = runner;
       if (waiting === undefined) {
-        await new Promise<void>((resolve) => {
-          runner.wake = resolve;
-          signal.addEventListener('abort', () => resolve(), { once: true });
-        });
+        await runner.wakeUp.wait(IDLE_MS);
         continue;
       }
       try {
@@ -118,28 +115,33 @@ export function createAnchoring(options: AnchoringOptions): Anchoring {
     offer(checkpoint) {
       for (const runner of runners) {
         runner.waiting = { checkpoint, sinceMs: runner.waiting?.sinceMs ?? clock.nowMs() };
-        runner.wake();
+        runner.wakeUp.wake();
       }
     },
     health: () =>
-      runners.map(({ anchor, anchored, waiting, isRated, error }) => ({
+      runners.map(({ anchor, anchored, waiting, error }) => ({
         id: anchor.id,
         type: anchor.type,
-        anchored_size: anchored === undefined ? 'none' : String(anchored),
-        behind_since_ms: waiting === undefined || isRated ? null : waiting.sinceMs,
+        anchored_size: anchored === undefined ? 'none' : String(anchored.size),
+        behind_since_ms: waiting === undefined ? null : behindSince(anchor, anchored, waiting.sinceMs),
         error,
       })),
     anchoredSize(count) {
       if (count === 0) return 1n << 63n;
       const sizes = runners
-        .map(({ anchored }) => anchored ?? 0n)
+        .map(({ anchored }) => anchored?.size ?? 0n)
         .sort((a, b) => (a > b ? -1 : a < b ? 1 : 0));
       return sizes[count - 1] ?? 0n;
     },
-    async run(signal) {
-      await Promise.all(runners.map((runner) => runOne(runner, signal)));
+    async run() {
+      await Promise.all(runners.map(runOne));
     },
   };
+}
+
+/** An anchor with a rate of its own is behind once the rate lets it take the checkpoint. */
+function behindSince({ minIntervalMs }: Anchor, anchored: Runner['anchored'], sinceMs: number): number {
+  return anchored === undefined ? sinceMs : Math.max(sinceMs, anchored.atMs + (minIntervalMs ?? 0));
 }
 
 function textOf(evidence: AnchorEvidence): string {

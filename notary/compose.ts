@@ -92,7 +92,13 @@ export function composeCycle(state: NotaryState, input: CycleInput): Cycle {
     subtrees,
   };
   const logs = new Map(state.logs);
-  for (const { log, signed } of advances) logs.set(log, signed);
+  for (const { log, signed } of advances)
+    logs.set(log, { ...signed, prunedBelow: state.logs.get(log)?.prunedBelow });
+  for (const act of acts) {
+    const signed = act.type === 'pruned' ? logs.get(act.log) : undefined;
+    if (act.type === 'pruned' && signed !== undefined)
+      logs.set(act.log, { ...signed, prunedBelow: BigInt(act.first_seq) });
+  }
   return {
     leaves,
     actSeqs: acts.map((_, place) => state.anchor.end + BigInt(genesis.length + place)),

@@ -1,6 +1,5 @@
 import { parseLogId } from '../evidence/log-id.ts';
 import { readRows } from '../sinks/store/clickhouse-store.ts';
-import { isPrunedWhole, readPrunedHeads } from '../sinks/store/pruned-logs.ts';
 import { sqlString } from '../sinks/store/sql-text.ts';
 import type { RawQuery } from '../sinks/store/store.ts';
 import type { NotaryState } from './state.ts';
@@ -71,7 +70,10 @@ export async function findLost(
   const lost: { log: string; seq: bigint; isOther: boolean }[] = [];
   const logs = [...state.logs];
   for (let at = 0; at < logs.length; at += LOGS_PER_QUERY) {
-    const some = logs.slice(at, at + LOGS_PER_QUERY);
+    const some = logs.slice(at, at + LOGS_PER_QUERY).filter(([, { range, prunedBelow }]) => {
+      return prunedBelow === undefined || range.end > prunedBelow;
+    });
+    if (some.length === 0) continue;
     const places = some.map(([log, { range }]) => `(${sqlString(log)},${range.end - 1n})`).join();
     const leaves = new Map<string, string[]>();
     const rows = readRows(
@@ -85,24 +87,7 @@ export async function findLost(
       if (!stored.includes(leaf)) lost.push({ log, seq: range.end - 1n, isOther: stored.length > 0 });
     }
   }
-  return lost.length === 0 ? lost : withoutPruned(raw, state, lost);
-}
-
-async function withoutPruned<
-  Lost extends { readonly log: string; readonly seq: bigint; readonly isOther: boolean },
->(raw: RawQuery, { origin, logs }: NotaryState, lost: readonly Lost[]): Promise<Lost[]> {
-  const deployment = origin.slice(0, origin.indexOf('/'));
-  const kept: Lost[] = [];
-  for (let at = 0; at < lost.length; at += LOGS_PER_QUERY) {
-    const some = lost.slice(at, at + LOGS_PER_QUERY);
-    const names = some.map(({ log }) => sqlString(log)).join();
-    const pruned = await readPrunedHeads(raw, deployment, `log IN (${names})`);
-    for (const each of some) {
-      const leaf = logs.get(each.log)?.leaf ?? '';
-      if (each.isOther || !isPrunedWhole({ seq: each.seq, leaf }, pruned.get(each.log))) kept.push(each);
-    }
-  }
-  return kept;
+  return lost;
 }
 
 const LOGS_PER_QUERY = 500;

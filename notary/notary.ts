@@ -96,6 +96,7 @@ export function createNotary(options: NotaryOptions): Notary {
     anchors,
     clock,
     logger,
+    signal: anchorsStopping.signal,
     keep: (evidence) => store.addAnchorEvidence(origin, [evidence]),
     onIntegrity: (error, place) => raise({ code: 'integrity', place }, error.message),
   });
@@ -255,7 +256,7 @@ export function createNotary(options: NotaryOptions): Notary {
         isRepeatable: (error) => error instanceof CustodyError && !(error instanceof IntegrityError),
       });
       running = supervised;
-      anchored = anchoring.run(anchorsStopping.signal);
+      anchored = anchoring.run();
       return Promise.resolve();
     },
     async stop() {

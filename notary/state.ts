@@ -12,6 +12,8 @@ export interface SignedLog {
   readonly appendTimeMs: number;
   /** `[0, size)` of the log's tree. */
   readonly range: CompactRange;
+  /** Entries below may be gone: this notary entered the announcement. */
+  readonly prunedBelow?: bigint | undefined;
 }
 
 /**
@@ -53,6 +55,7 @@ const stateJson = z.strictObject({
       offset: decimal,
       append_time_ms: z.int(),
       range,
+      pruned_below: decimal.optional(),
     }),
   ),
   signed_up_to_ms: z.record(z.string(), z.int()),
@@ -104,9 +107,12 @@ export function formatState(state: NotaryState): string {
     anchor: rangeJson(state.anchor),
     note: state.note,
     logs: Object.fromEntries(
-      [...state.logs].map(([log, { topic, leaf, offset, appendTimeMs, range: of }]) => [
+      [...state.logs].map(([log, { topic, leaf, offset, appendTimeMs, range: of, prunedBelow }]) => [
         log,
-        { topic, leaf, offset: String(offset), append_time_ms: appendTimeMs, range: rangeJson(of) },
+        {
+          ...{ topic, leaf, offset: String(offset), append_time_ms: appendTimeMs, range: rangeJson(of) },
+          ...(prunedBelow === undefined ? {} : { pruned_below: String(prunedBelow) }),
+        },
       ]),
     ),
     signed_up_to_ms: Object.fromEntries(state.signedUpToMs),
@@ -150,10 +156,15 @@ export function parseState(text: string, path: string): NotaryState {
     anchor: rangeOf(json.anchor),
     note: json.note,
     logs: new Map(
-      Object.entries(json.logs).map(([log, { topic, leaf, offset, append_time_ms, range: of }]) => [
-        log,
-        { topic, leaf, offset: BigInt(offset), appendTimeMs: append_time_ms, range: rangeOf(of) },
-      ]),
+      Object.entries(json.logs).map(
+        ([log, { topic, leaf, offset, append_time_ms, range: of, pruned_below }]) => [
+          log,
+          {
+            ...{ topic, leaf, offset: BigInt(offset), appendTimeMs: append_time_ms, range: rangeOf(of) },
+            prunedBelow: pruned_below === undefined ? undefined : BigInt(pruned_below),
+          },
+        ],
+      ),
     ),
     signedUpToMs: new Map(Object.entries(json.signed_up_to_ms)),
     publication: publication && {

@@ -67,12 +67,16 @@ export function createCaller({ url, ca, timeoutMs, clock }: CallerOptions): Call
     async post(body, contentType) {
       const attempt = new AbortController();
       const timer = setTimeout(() => attempt.abort(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs);
+      const stop = () => attempt.abort(closing.signal.reason);
+      closing.signal.addEventListener('abort', stop, { once: true });
+      if (closing.signal.aborted) stop();
       try {
-        return await exchange(body, contentType, AbortSignal.any([attempt.signal, closing.signal]));
+        return await exchange(body, contentType, attempt.signal);
       } catch (cause) {
         throw new TransientError('unavailable', `cannot call ${url.host}: ${reasonOf(cause)}`, { cause });
       } finally {
         clearTimeout(timer);
+        closing.signal.removeEventListener('abort', stop);
       }
     },
     close() {

@@ -45,7 +45,7 @@ export function s3Error(action: string, cause: unknown): unknown {
   const advice = ADVICE[code];
   const message = `cannot ${action}: ${advice === undefined ? code : `${advice} (${code})`}`;
   if (status === 429 || code === 'SlowDown') return new TransientError('rate_limited', message, { cause });
-  const isAnswered = status !== undefined && status < 500 && !PASSING.has(code);
+  const isAnswered = status !== undefined && (status < 500 || status === 501) && !PASSING.has(code);
   if (isAnswered || advice !== undefined) return new PermanentError('rejected', message, { cause });
   return new TransientError('unavailable', message, { cause });
 }

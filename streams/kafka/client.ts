@@ -4,8 +4,11 @@ import { ConfigError } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { KafkaLogConfig } from '../../schemas/config.ts';
 
+/** How a cluster is reached, whatever is kept on it. */
+export type KafkaConnection = Pick<KafkaLogConfig, 'brokers' | 'request_timeout_ms' | 'tls' | 'sasl'>;
+
 export interface KafkaCredentials {
-  /** Of `log.sasl`, when it is configured. */
+  /** Of `sasl`, when it is configured. */
   readonly password: string | undefined;
 }
 
@@ -15,12 +18,16 @@ const RETRY = { retries: 8, initialRetryTime: 100, maxRetryTime: 5_000 };
 /** For those who repeat requests themselves. */
 export const BRIEF_RETRY = { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000 };
 
-/** A client: addresses, credentials and patience; it holds no connection, those that it makes do. */
+/**
+ * A client: addresses, credentials and patience; it holds no connection, those that it makes do.
+ * @param path of the configuration, for messages
+ */
 export function createKafka(
-  config: KafkaLogConfig,
+  config: KafkaConnection,
   credentials: KafkaCredentials,
   logger: Logger | undefined,
   changes: Partial<KafkaConfig> = {},
+  path = 'log',
 ): Kafka {
   return new kafkajs.Kafka({
     clientId: 'custody',
@@ -31,7 +38,7 @@ export function createKafka(
     retry: RETRY,
     logLevel: kafkajs.logLevel.INFO,
     logCreator: () => (entry) => log(logger, entry),
-    ...tlsOf(config),
+    ...tlsOf(config, path),
     ...saslOf(config, credentials),
     ...changes,
   });
@@ -49,20 +56,20 @@ function log(logger: Logger | undefined, { log: { message, ...rest } }: LogEntry
   });
 }
 
-function tlsOf({ tls }: KafkaLogConfig): Pick<KafkaConfig, 'ssl'> {
+function tlsOf({ tls }: KafkaConnection, path: string): Pick<KafkaConfig, 'ssl'> {
   if (tls === undefined) return {};
   const { ca_file, cert_file, key_file, server_name } = tls;
   return {
     ssl: {
-      ...(ca_file !== undefined && { ca: [readFile(ca_file, 'ca_file')] }),
-      ...(cert_file !== undefined && { cert: readFile(cert_file, 'cert_file') }),
-      ...(key_file !== undefined && { key: readFile(key_file, 'key_file') }),
+      ...(ca_file !== undefined && { ca: [readFile(ca_file, `${path}.tls.ca_file`)] }),
+      ...(cert_file !== undefined && { cert: readFile(cert_file, `${path}.tls.cert_file`) }),
+      ...(key_file !== undefined && { key: readFile(key_file, `${path}.tls.key_file`) }),
       ...(server_name !== undefined && { servername: server_name }),
     },
   };
 }
 
-function saslOf({ sasl }: KafkaLogConfig, { password = '' }: KafkaCredentials): Pick<KafkaConfig, 'sasl'> {
+function saslOf({ sasl }: KafkaConnection, { password = '' }: KafkaCredentials): Pick<KafkaConfig, 'sasl'> {
   if (sasl === undefined) return {};
   const { username } = sasl;
   switch (sasl.mechanism) {
@@ -80,7 +87,7 @@ function readFile(path: string, key: string): string {
     return readFileSync(path, 'utf8');
   } catch (cause) {
     throw new ConfigError(`cannot read ${path}: it is missing or unreadable`, {
-      path: `log.tls.${key}`,
+      path: key,
       cause,
     });
   }

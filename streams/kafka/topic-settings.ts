@@ -19,6 +19,8 @@ type Settings = Readonly<Record<string, string>>;
 export interface WantedTopic {
   readonly topic: string;
   readonly partitions: number;
+  /** Configuration key of that number, when there is one. */
+  readonly partitionsKey?: string;
   readonly replicas: number;
   /** What the topic is made with. */
   readonly settings: Settings;
@@ -51,7 +53,11 @@ export function wantedTopics(config: KafkaLogConfig): WantedTopic[] {
     'unclean.leader.election.enable': exactly('false'),
     'max.message.bytes': atLeast(BATCH_MAX_BYTES),
   };
-  const size = { partitions: config.partitions, replicas: config.replication_factor };
+  const size = {
+    partitions: config.partitions,
+    partitionsKey: 'log.partitions',
+    replicas: config.replication_factor,
+  };
   const records = TOPIC_NAMES.map((name) => ({
     topic: names.topic(name),
     ...size,
@@ -86,16 +92,23 @@ export function wantedTopics(config: KafkaLogConfig): WantedTopic[] {
   return [...records, ...states];
 }
 
-/** Makes the topics that are missing, when asked to, and compares all of them with what the pipeline needs. */
-export async function prepareTopics(
+/** Makes the topics of the pipeline that are missing, when asked to, and compares all of them with what it needs. */
+export const prepareTopics = (
   kafka: Kafka,
   config: KafkaLogConfig,
   create: boolean,
+): Promise<TopicReport[]> => prepareWantedTopics(kafka, wantedTopics(config), create, config.brokers);
+
+/** The same for any topics. */
+export async function prepareWantedTopics(
+  kafka: Kafka,
+  wanted: readonly WantedTopic[],
+  create: boolean,
+  brokers: readonly string[],
 ): Promise<TopicReport[]> {
   const admin = kafka.admin();
   try {
     await admin.connect();
-    const wanted = wantedTopics(config);
     const present = new Set(await admin.listTopics());
     const missing = wanted.filter(({ topic }) => !present.has(topic));
     if (create && missing.length > 0) await make(admin, missing);
@@ -110,7 +123,7 @@ export async function prepareTopics(
       }),
     );
   } catch (cause) {
-    throw kafkaStartError(`prepare topics on ${config.brokers.join(',')}`, cause);
+    throw kafkaStartError(`prepare topics on ${brokers.join(',')}`, cause);
   } finally {
     await admin.disconnect().catch(() => undefined);
   }
@@ -168,13 +181,15 @@ async function onceKnown<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 async function problemsOf(admin: Admin, wanted: WantedTopic): Promise<string[]> {
-  const { topic, partitions, needed, settings } = wanted;
+  const { topic, partitions, partitionsKey: key, needed, settings } = wanted;
   const [metadata] = (await admin.fetchTopicMetadata({ topics: [topic] })).topics;
   const found = metadata?.partitions.length ?? 0;
   const problems: string[] = [];
   if (found !== partitions) {
     problems.push(
-      `it has ${found} partitions, log.partitions says ${partitions}; set log.partitions to ${found}`,
+      key === undefined
+        ? `it has ${found} partitions and must have ${partitions}`
+        : `it has ${found} partitions, ${key} says ${partitions}; set ${key} to ${found}`,
     );
   }
   const { resources } = await admin.describeConfigs({

@@ -7,7 +7,7 @@ import { escapeWithin, showControl } from '../text.ts';
 const severities: Record<Severity, number> = { info: 6, low: 5, medium: 4, high: 3, critical: 2 };
 
 /** RFC 5424 allows 255; a shorter bound leaves room for the finding in 480-byte messages. */
-const HOSTNAME_MAX_CHARS = 64;
+export const HOSTNAME_MAX_CHARS = 64;
 
 export interface SyslogFormat {
   readonly facility: number;
@@ -35,7 +35,7 @@ export function encodeSyslog(alert: Alert, format: SyslogFormat): string {
       ? [`finding="${findingUid(alert)}"`, `tenant="${escapeWithin(alert.tenant, paramChar, 80)}"`]
       : []),
   ].join(' ');
-  const head = `<${priority}>1 ${timestamp(alert)} ${hostname} custody - ${printable(alert.detector.id, 32)} [${data}] `;
+  const head = `<${priority}>1 ${syslogTime(Number(BigInt(alert.time_unix_nano) / 1_000_000n))} ${hostname} custody - ${printable(alert.detector.id, 32)} [${data}] `;
   return head + encodeCef(alert, format.messageMaxBytes - Buffer.byteLength(head));
 }
 
@@ -47,20 +47,19 @@ export function frameSyslog(message: string, framing: 'octet' | 'lf'): Buffer {
 
 const YEAR_2100_MS = 4_102_444_800_000;
 
-/** rsyslog refuses later years and then takes the whole header for text: no time at all is better, CEF has `rt`. */
-function timestamp(alert: Alert): string {
-  const timeMs = Number(BigInt(alert.time_unix_nano) / 1_000_000n);
+/** RFC 5424 TIMESTAMP. rsyslog refuses later years and then takes the whole header for text: no time is better. */
+export function syslogTime(timeMs: number): string {
   return timeMs < YEAR_2100_MS ? new Date(timeMs).toISOString() : '-';
 }
 
 /** RFC 5424 PRINTUSASCII: everything else becomes `_`; never empty. */
-function printable(text: string, maxChars: number): string {
+export function printable(text: string, maxChars: number): string {
   const safe = text.slice(0, maxChars).replace(/[^\x21-\x7e]/g, '_');
   return safe === '' ? '-' : safe;
 }
 
-/** RFC 5424 §6.3.3: `"`, `\` and `]` are escaped by a backslash. */
-function paramChar(char: string): string {
+/** RFC 5424 §6.3.3: `"`, `\` and `]` are escaped by a backslash. One character of a parameter's value. */
+export function paramChar(char: string): string {
   if (char === '"' || char === '\\' || char === ']') return `\\${char}`;
   return showControl(char).replace('\\', '\\\\');
 }

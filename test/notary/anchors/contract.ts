@@ -9,20 +9,16 @@ export interface AnchorHarness {
   /** Whether what was published is known to an anchor that is opened again. */
   readonly remembers: boolean;
   /** An anchor over what the test published before; a new place for each test. Rates are off. */
-  open(): Promise<Anchor>;
+  readonly open: () => Promise<Anchor>;
 }
 
 /** What every kind of anchor promises. `harness` is asked for once per test. */
-export function anchorContract(
-  title: (sentence: string) => string,
-  harness: (log: SampleLog) => Promise<AnchorHarness>,
-  test: (title: string, run: () => Promise<void>) => void = (name, run) => void it(name, run),
-): void {
+export function anchorContract(harness: (log: SampleLog) => Promise<AnchorHarness>): void {
   const key = sampleLog().key;
   const log = sampleLog(key);
   const otherHistory = sampleLog(key, 'other');
 
-  test(title('takes checkpoints of a growing log and says what proves it'), async () => {
+  it('takes checkpoints of a growing log and says what proves it', async () => {
     const { open, evidence } = await harness(log);
     const anchor = await open();
     for (const size of [1, 5, 8, 13]) {
@@ -31,10 +27,13 @@ export function anchorContract(
     }
   });
 
-  test(title('says the last checkpoint, with its note, also after it is opened again'), async () => {
+  it('says the last checkpoint, with its note, also after it is opened again', async () => {
     const { open } = await harness(log);
     const first = await open();
-    if (first.latest === undefined) return expect(first.type).toMatch(/^(witness|rfc3161|siem)$/);
+    if (first.latest === undefined) {
+      expect(first.type).toMatch(/^(witness|rfc3161|siem)$/);
+      return;
+    }
     expect(await first.latest(log.key.name)).toBeUndefined();
     await first.publish(log.at(3));
     await first.publish(log.at(9));
@@ -53,7 +52,7 @@ export function anchorContract(
     await says(second, 10);
   });
 
-  test(title('takes the same checkpoint again without harm, also after it is opened again'), async () => {
+  it('takes the same checkpoint again without harm, also after it is opened again', async () => {
     const { open, evidence } = await harness(log);
     const first = await open();
     await first.publish(log.at(7));
@@ -65,7 +64,7 @@ export function anchorContract(
     if (second.latest !== undefined) expect((await second.latest(log.key.name))?.size).toBe(8n);
   });
 
-  test(title('refuses an older size, and stays where it is'), async () => {
+  it('refuses an older size, and stays where it is', async () => {
     const { open, remembers } = await harness(log);
     const first = await open();
     await first.publish(log.at(12));
@@ -76,7 +75,7 @@ export function anchorContract(
     if (second.latest !== undefined) expect((await second.latest(log.key.name))?.size).toBe(12n);
   });
 
-  test(title('refuses another tree of the same size'), async () => {
+  it('refuses another tree of the same size', async () => {
     const { open, remembers } = await harness(log);
     const first = await open();
     await first.publish(log.at(6));

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError, IntegrityError, TransientError } from '../../../runtime/errors.ts';
+import { verifies } from '../../requirements.ts';
 import { anchorContract } from './contract.ts';
 import { failure, openAnchor } from './open-anchor.ts';
 import { ORIGIN, sampleLog } from './sample-log.ts';
@@ -21,10 +22,7 @@ const open = (at = path) => openAnchor({ id: 'disk', type: 'file', path: at });
 const lines = async () => (await readFile(path, 'utf8')).split('\n').slice(0, -1);
 
 describe('a file anchor', () => {
-  anchorContract(
-    (sentence) => sentence,
-    () => Promise.resolve({ evidence: 'place', remembers: true, open: () => open() }),
-  );
+  anchorContract(() => Promise.resolve({ evidence: 'place', remembers: true, open: () => open() }));
 
   it('keeps one line of JSON for each checkpoint, readable by its owner alone', async () => {
     const anchor = await open();
@@ -45,6 +43,7 @@ describe('a file anchor', () => {
   });
 
   it('ends a line that a crash cut off, wherever it was cut, and goes on behind it', async () => {
+    verifies('P1');
     await (await open()).publish(log.at(5));
     const whole = await readFile(path);
     await (await open()).publish(log.at(6));
@@ -73,6 +72,7 @@ describe('a file anchor', () => {
   });
 
   it('notices when what it wrote has been cut off, replaced or removed', async () => {
+    verifies('P4');
     const anchor = await open();
     await anchor.publish(log.at(5));
     await anchor.publish(log.at(6));
@@ -169,7 +169,7 @@ describe('a file anchor', () => {
   it('says at the start that the directory is missing, and later that it has gone', async () => {
     const error = await failure(open(join(folder, 'missing', 'checkpoints')));
     expect(error).toBeInstanceOf(ConfigError);
-    expect((error as ConfigError).path).toBe('notary.anchors.disk.path');
+    expect(error.path).toBe('notary.anchors.disk.path');
     const anchor = await open();
     await rm(folder, { recursive: true });
     const later = await failure(anchor.publish(log.at(3)));

@@ -56,13 +56,10 @@ async function withAdmin<T>(work: (on: kafkajs.Admin) => Promise<T>): Promise<T>
 }
 
 describe('a Kafka anchor', () => {
-  anchorContract(
-    (sentence) => sentence,
-    () => {
-      const topic = newTopic();
-      return Promise.resolve({ evidence: 'place', remembers: true, open: () => open(topic) });
-    },
-  );
+  anchorContract(() => {
+    const topic = newTopic();
+    return Promise.resolve({ evidence: 'place', remembers: true, open: () => open(topic) });
+  });
 
   it('makes a topic of one partition that keeps everything, with one line of JSON under the origin', async () => {
     const topic = newTopic();

@@ -35,11 +35,17 @@ export async function openAnchor(
   return opened;
 }
 
+/** An error with what the product's errors say beside their message. */
+export interface Failure extends Error {
+  readonly path?: string;
+  readonly retryAfterMs?: number;
+}
+
 /** The error that a promise rejects with. */
-export const failure = (promise: Promise<unknown>): Promise<Error> =>
+export const failure = (promise: Promise<unknown>): Promise<Failure> =>
   promise.then(
     () => {
       throw new Error('it did not fail');
     },
-    (error: unknown) => error as Error,
+    (error: unknown) => error as Failure,
   );

@@ -36,13 +36,10 @@ const arrived = (at: SyslogDaemon, count: number) =>
   vi.waitFor(() => expect(at.received()).toHaveLength(count), { timeout: 20_000, interval: 25 });
 
 describe.skipIf(missing !== undefined)(`a siem anchor, with rsyslog${note}`, () => {
-  anchorContract(
-    (sentence) => sentence,
-    async () => {
-      const { port } = await daemon();
-      return { evidence: 'place', remembers: false, open: () => open(port) };
-    },
-  );
+  anchorContract(async () => {
+    const { port } = await daemon();
+    return { evidence: 'place', remembers: false, open: () => open(port) };
+  });
 
   it.each(['octet', 'lf'] as const)(
     'sends size, root and key to search for, and the whole note, with %s framing',
@@ -123,7 +120,7 @@ describe('a siem anchor', () => {
     expect(parse({ transport: 'tls' }).success).toBe(true);
     const error = await failure(open(1, { transport: 'tls', ca_file: '/nowhere.pem' }));
     expect(error).toBeInstanceOf(ConfigError);
-    expect((error as ConfigError).path).toBe('notary.anchors.siem.ca_file');
+    expect(error.path).toBe('notary.anchors.siem.ca_file');
   });
 });
 

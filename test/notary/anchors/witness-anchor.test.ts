@@ -21,6 +21,7 @@ import { createWitness, type WitnessOptions } from '../../../witness/server.ts';
 import { makeWitnessState, openWitnessState } from '../../../witness/state.ts';
 import { createAuthority } from '../../support/certificates.ts';
 import { newKey } from '../../witness/growing-log.ts';
+import { verifies } from '../../requirements.ts';
 import { anchorContract } from './contract.ts';
 import { lyingServer } from './lying-server.ts';
 import { failure, openAnchor } from './open-anchor.ts';
@@ -75,13 +76,10 @@ const cosigned = (checkpoint: AnchoredCheckpoint, signer = key) =>
   formatSignature(signText(signer, checkpoint.note.text, 1_790_000_000n));
 
 describe('a witness anchor, with our own witness', () => {
-  anchorContract(
-    (sentence) => sentence,
-    async (known) => {
-      const url = await startWitness(known);
-      return { evidence: 'cosignature', remembers: true, open: () => open(url) };
-    },
-  );
+  anchorContract(async (known) => {
+    const url = await startWitness(known);
+    return { evidence: 'cosignature', remembers: true, open: () => open(url) };
+  });
 
   it('gives the cosignature of the checkpoint, as a line for the note', async () => {
     const anchor = await open(await startWitness());
@@ -101,6 +99,7 @@ describe('a witness anchor, with our own witness', () => {
   });
 
   it('takes a log for another that went back, was written anew, or was replaced and then grew', async () => {
+    verifies('P4');
     const url = await startWitness();
     await (await open(url)).publish(log.at(20));
     const attacks: [string, AnchoredCheckpoint][] = [
@@ -194,6 +193,7 @@ describe('a witness anchor, with a witness that lies', () => {
   });
 
   it('comes to an end with any status and any answer', async () => {
+    verifies('P10');
     let answer = { status: 200, body: Buffer.of() };
     const { url } = await lyingServer((_, response) => {
       response.writeHead(answer.status).end(answer.body);
@@ -201,7 +201,7 @@ describe('a witness anchor, with a witness that lies', () => {
     const status = fc.constantFrom(200, 204, 301, 400, 403, 404, 409, 413, 422, 429, 500, 503);
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 200 }),
-      fc.string().map(Buffer.from),
+      fc.string().map((text) => Buffer.from(text)),
       fc.nat(20).map((size) => Buffer.from(`${size}\n`)),
     );
     await fc.assert(
@@ -220,7 +220,7 @@ describe('a witness anchor, with a witness that lies', () => {
     );
     expect((await failure(redirect)).message).toContain('it answered 307');
     const busy = publish((_, response) => response.writeHead(503, { 'retry-after': '7' }).end());
-    expect(((await failure(busy)) as TransientError).retryAfterMs).toBe(7_000);
+    expect((await failure(busy)).retryAfterMs).toBe(7_000);
   });
 
   it('gives up on a witness that never answers, never ends its answer, or sends without end', async () => {
@@ -260,6 +260,7 @@ describe('a witness anchor, with a witness that lies', () => {
 
 describe('the configuration of a witness anchor', () => {
   it('needs TLS beyond loopback', () => {
+    verifies('P8');
     const parse = (changes: object) =>
       anchorSchema.safeParse({
         id: 'w',
@@ -281,7 +282,7 @@ describe('the configuration of a witness anchor', () => {
     for (const verifier_key of ['nonsense', formatVerifierKey(log.key)]) {
       const error = await failure(open('http://127.0.0.1:1', { verifier_key }));
       expect(error).toBeInstanceOf(ConfigError);
-      expect((error as ConfigError).path).toBe('notary.anchors.watch.verifier_key');
+      expect(error.path).toBe('notary.anchors.watch.verifier_key');
     }
   });
 });
