@@ -6,10 +6,10 @@ import { createListeners } from './listeners.ts';
 import { openNotary } from './notary.ts';
 import { openData } from './open-data.ts';
 import { CustodyError } from '../runtime/errors.ts';
-import { retentionJob } from './retention-job.ts';
+import { createRetention } from './retention-job.ts';
 import { removeRunFile, writeRunFile, type Addresses } from './run-file.ts';
 import { createSchedule } from './schedule.ts';
-import { scrub } from './scrub.ts';
+import { createScrub, scrubJobs } from './scrub.ts';
 import { createStages } from './stages.ts';
 import { topicStatus, type Status } from './status.ts';
 
@@ -53,6 +53,7 @@ async function run(
   let ready = false;
   const stages = createStages(context);
   const notary = await openNotary(context);
+  const scrub = createScrub(context);
   const isEmbedded = config.log.type === 'embedded';
   const status = async (): Promise<Status> => {
     const topics = await topicStatus(log, stages.readers, metrics).catch(unreachable);
@@ -68,17 +69,16 @@ async function run(
       detect: stages.detectStats(),
       sinks: stages.sinks,
       ...(notary === undefined ? {} : { notary: notary.status() }),
+      verification: scrub.status(),
     };
   };
   const listeners = createListeners(context, status);
-  const retention = retentionJob(context, notary);
+  const retention = createRetention(context, notary);
   const schedule = createSchedule(
     [
       ...(log.retain === undefined ? [] : [{ name: 'log_retention', cron: '*/10 * * * *', run: retain }]),
-      ...(context.roles.has('notary')
-        ? [{ name: 'store_scrub', cron: config.verify_cron, run: () => scrub(context) }]
-        : []),
-      ...(retention === undefined ? [] : [retention]),
+      ...scrubJobs(context, scrub),
+      ...(retention === undefined ? [] : [retention.job]),
     ],
     logger,
   );
@@ -100,6 +100,7 @@ async function run(
   await startAll(stages.components);
   // In a fleet others go on with what is in the log.
   if (isEmbedded) release.push(() => drained(status));
+  if (retention !== undefined) release.push(() => retention.stop());
   await startAll([...listeners.components, schedule]);
   ready = true;
   const addresses = listeners.addresses();

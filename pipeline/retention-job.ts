@@ -11,21 +11,38 @@ import type { Job } from './schedule.ts';
 /** Components whose alarm says that the store may not be what was signed: it is kept as it is, to be looked at. */
 const EVIDENCE: ReadonlySet<string> = new Set(['store', 'ledger', 'notary']);
 
+/** Retention of this process, by the clock. */
+export interface Retention {
+  readonly job: Job;
+  /** Ends a run that is under way, between two days; the next one goes on. */
+  stop(): Promise<void>;
+}
+
 /**
- * Retention by the clock; `undefined` where this process does not sign, or the configuration lets nothing go: without a
+ * Makes the scheduled job; `undefined` where this process does not sign, or the configuration lets nothing go: without a
  * notary nobody could tell later what was removed by right.
  */
-export function retentionJob(context: PipelineContext, notary: Notary | undefined): Job | undefined {
+export function createRetention(context: PipelineContext, notary: Notary | undefined): Retention | undefined {
   const { config, logger } = context;
   if (notary === undefined || !config.retention.enabled || config.retention.cron === '') return undefined;
   if (config.store.type === 'clickhouse' && config.retention.password === undefined) {
     logger.info('retention removes nothing here: retention.password is not set');
     return undefined;
   }
-  return { name: 'retention', cron: config.retention.cron, run: () => retain(context, notary) };
+  const stopping = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  const run = () => (running = retain(context, notary, stopping.signal));
+  return {
+    job: { name: 'retention', cron: config.retention.cron, run },
+    async stop() {
+      stopping.abort();
+      // Its failure is the schedule's to log.
+      await running.catch(() => undefined);
+    },
+  };
 }
 
-async function retain(context: PipelineContext, notary: Notary): Promise<void> {
+async function retain(context: PipelineContext, notary: Notary, signal: AbortSignal): Promise<void> {
   const { config, store, alarms, clock, logger, deployment } = context;
   if (store === undefined) return;
   const alarm = alarms.active.find(({ component, code }) => EVIDENCE.has(component) && code !== 'anchors');
@@ -36,17 +53,18 @@ async function retain(context: PipelineContext, notary: Notary): Promise<void> {
     );
     return;
   }
-  const { dropper, close } = openDropper(context);
+  const opened = openDropper(context);
   try {
     const report = await runRetention({
       raw: store.raw,
-      notary: ownNotary(notary, notaryStateDir(config)),
-      dropper,
+      notary: ownNotary(notary, notaryStateDir(config), signal),
+      dropper: opened.dropper,
       deployment,
       retentionDays: config.retention.days,
       operator: 'retention',
       clock,
       logger,
+      signal,
     });
     const { plan, announced, dropped, stopped } = report;
     const [next] = plan.stays;
@@ -58,7 +76,7 @@ async function retain(context: PipelineContext, notary: Notary): Promise<void> {
       alarms.raise({ component: 'retention', code: 'integrity', message: error.message });
     throw error;
   } finally {
-    await close();
+    await opened.close();
   }
 }
 

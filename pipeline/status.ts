@@ -5,6 +5,7 @@ import type { Alarm } from './alarms.ts';
 import type { Config } from '../schemas/config.ts';
 import { LEDGER_GROUP } from '../sinks/store/ledger-writer.ts';
 import type { Role } from './roles.ts';
+import type { ScrubStatus } from './scrub.ts';
 
 export interface TopicStatus {
   readonly topic: TopicName;
@@ -26,6 +27,8 @@ export interface Status {
   readonly sinks: readonly { readonly id: string; readonly acknowledgement: string }[];
   /** Where this process signs checkpoints. */
   readonly notary?: NotaryStatus;
+  /** The last verifications of the store by schedule, since the start of this process. */
+  readonly verification: ScrubStatus;
 }
 
 /** Which consumer groups of this process read which topic. */

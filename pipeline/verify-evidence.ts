@@ -55,7 +55,14 @@ export async function openVerifyEvidence(sources: EvidenceSources): Promise<Veri
               const open = await createAnchor(anchor, sources);
               opened.push(open);
               const head = await open.latest?.(origin);
-              return head && { anchor: anchor.id, size: head.size, root: head.root ?? rootOf(head), note: head.note };
+              return (
+                head && {
+                  anchor: anchor.id,
+                  size: head.size,
+                  root: head.root ?? rootOf(head),
+                  note: head.note,
+                }
+              );
             },
           })),
         { id: 'notary', latest: () => notaryMemory(directory, origin) },
@@ -110,6 +117,7 @@ async function notaryMemory(directory: string, origin: string): Promise<External
   return {
     ...{ anchor: 'notary', size, root: growRange(state.anchor).root(), note: parseNote(state.note) },
     settledSize: state.publication?.entries[0]?.seq ?? size,
+    isOwn: true,
   };
 }
 

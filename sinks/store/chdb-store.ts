@@ -5,12 +5,15 @@ import { PermanentError } from '../../runtime/errors.ts';
 import { CHDB_ARGUMENTS } from './chdb-arguments.ts';
 import { createChdbConnection } from './chdb-connection.ts';
 import { createClickHouseStore } from './clickhouse-store.ts';
+import { createDayDropper, type DayDropper } from './drop-day.ts';
 import { migrateStore } from './migrate.ts';
 import type { Store } from './store.ts';
 
 export interface ChdbStore extends Store {
   /** Absolute data directory; reader sessions opened on it run beside the writer (`openReaderSession`). */
   readonly path: string;
+  /** For retention alone; whoever writes entries is given a `Store`. */
+  readonly dropper: DayDropper;
 }
 
 /**
@@ -34,5 +37,5 @@ export async function openChdbStore(options: { readonly path: string }): Promise
     await client.close();
     throw error;
   }
-  return { ...createClickHouseStore(client), path };
+  return { ...createClickHouseStore(client), path, dropper: createDayDropper(client) };
 }

@@ -4,6 +4,7 @@ import { IntegrityError } from '../../runtime/errors.ts';
 import type { Topic } from '../../streams/topic.ts';
 import { ofSource, readRows } from './clickhouse-store.ts';
 import { type LedgerState, readSourceHeads } from './ledger-heads.ts';
+import { isPrunedWhole, readStoredLogs } from './pruned-logs.ts';
 import type { Store, StoredLog } from './store.ts';
 import { decodeStoredEntry, ENTRY_COLUMNS } from './stored-entry.ts';
 
@@ -24,6 +25,7 @@ const REHASHED_OFFSETS = 256;
 /**
  * Finds where to go on, from the recorded heads and never from the store, and checks first that the store holds what
  * was recorded. Records the store has beyond the heads are then built again and compared, not inserted.
+ * A log whose first entries retention announced to remove begins later, or has no rows left.
  * @throws IntegrityError (ROLLBACK, FORK, GAP, BODY_HASH, LEAF_HASH, UNKNOWN_TAIL); nothing was written then.
  */
 export async function resumeLedger(
@@ -33,7 +35,7 @@ export async function resumeLedger(
   source: LogSource,
 ): Promise<ResumePoint> {
   const { position, heads } = await readSourceHeads(state, source);
-  const stored = await store.logs(source);
+  const { logs: stored, pruned } = await readStoredLogs(store, source, heads);
   const bounds = await topic.bounds(source.partition);
   const nextOffset = position?.nextOffset ?? bounds.start;
   const place = `${source.topic}/${source.partition}`;
@@ -53,12 +55,12 @@ export async function resumeLedger(
   let storedUpTo = -1n;
   for (const [logId, log] of stored) {
     if (log.maxOffset > storedUpTo) storedUpTo = log.maxOffset;
-    checkKnown(logId, log, heads.get(logId), nextOffset, refuse);
+    checkKnown(logId, log, { head: heads.get(logId), pruned: pruned.get(logId), nextOffset }, refuse);
   }
   if (storedUpTo >= bounds.end) {
     refuse('UNKNOWN_TAIL', `the store holds offset ${storedUpTo}, the log ends at ${bounds.end}`);
   }
-  await checkHeads(store, stored, heads, refuse);
+  await checkHeads(store, { stored, pruned }, heads, refuse);
   await rehashEnd(store, source, storedUpTo, refuse);
   return { nextOffset, day: position?.day ?? -1, heads, storedUpTo };
 }
@@ -68,12 +70,21 @@ type Refuse = (cause: string, reason: string) => never;
 function checkKnown(
   logId: string,
   log: StoredLog,
-  head: LogHead | undefined,
-  nextOffset: bigint,
+  known: {
+    readonly head: LogHead | undefined;
+    readonly pruned: LogHead | undefined;
+    readonly nextOffset: bigint;
+  },
   refuse: Refuse,
 ): void {
-  if (log.entryCount < log.seq + 1n) {
-    refuse('GAP', `log ${logId} has ${log.entryCount} entries up to seq ${log.seq}`);
+  const { head, pruned, nextOffset } = known;
+  // Between an announcement and the removal the log may begin anywhere up to the announced cut.
+  if (log.firstSeq > (pruned?.seq ?? -1n) + 1n) {
+    refuse('GAP', `log ${logId} begins at seq ${log.firstSeq}, its first entries were not announced to go`);
+  }
+  if (log.entryCount < log.seq - log.firstSeq + 1n) {
+    const from = log.firstSeq === 0n ? '' : `from seq ${log.firstSeq} `;
+    refuse('GAP', `log ${logId} has ${log.entryCount} entries ${from}up to seq ${log.seq}`);
   }
   if (head === undefined && log.minOffset < nextOffset) {
     refuse('FORK', `log ${logId} is in the store at offset ${log.minOffset}, its head was never recorded`);
@@ -83,13 +94,17 @@ function checkKnown(
 /** Every recorded head must be in the store at its place. */
 async function checkHeads(
   store: Store,
-  stored: ReadonlyMap<string, StoredLog>,
+  {
+    stored,
+    pruned,
+  }: { readonly stored: ReadonlyMap<string, StoredLog>; readonly pruned: ReadonlyMap<string, LogHead> },
   heads: ReadonlyMap<string, LogHead>,
   refuse: Refuse,
 ): Promise<void> {
   const behind: [string, LogHead][] = [];
   for (const [logId, head] of heads) {
     const log = stored.get(logId);
+    if (log === undefined && isPrunedWhole(head, pruned.get(logId))) continue;
     if (log === undefined || log.seq < head.seq) {
       refuse(
         'ROLLBACK',

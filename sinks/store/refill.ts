@@ -9,6 +9,7 @@ import { type Log, type Topic, TOPIC_NAMES } from '../../streams/topic.ts';
 import { byDay } from './by-day.ts';
 import { ofSource, readRows } from './clickhouse-store.ts';
 import { readSourceHeads } from './ledger-heads.ts';
+import { readStoredLogs } from './pruned-logs.ts';
 import type { Store, StoredLog } from './store.ts';
 
 const ENTRIES_PER_INSERT = 5000;
@@ -64,6 +65,15 @@ interface Recorded {
   readonly heads: ReadonlyMap<string, LogHead>;
 }
 
+/** Heads of what is stored; of logs without rows the last entry that retention removed. */
+function withPruned(
+  stored: ReadonlyMap<string, LogHead>,
+  pruned: ReadonlyMap<string, LogHead>,
+): ReadonlyMap<string, LogHead> {
+  const gone = [...pruned].filter(([logId]) => !stored.has(logId));
+  return new Map<string, LogHead>([...stored, ...gone]);
+}
+
 async function refillPartition(
   options: RefillOptions,
   topic: Topic,
@@ -71,8 +81,9 @@ async function refillPartition(
   recorded: Recorded,
 ): Promise<RefillReport> {
   const { store } = options;
-  const stored = await store.logs(source);
-  const from = nextStored(stored);
+  const { logs: found, pruned } = await readStoredLogs(store, source, recorded.heads);
+  const stored = withPruned(found, pruned);
+  const from = nextStored(found);
   const place = { topic: source.topic, partition: source.partition };
   const report = (entries: number) => ({
     ...place,
@@ -117,7 +128,7 @@ function nextStored(stored: ReadonlyMap<string, StoredLog>): bigint {
   return next;
 }
 
-const isWhole = (stored: ReadonlyMap<string, StoredLog>, heads: ReadonlyMap<string, LogHead>): boolean =>
+const isWhole = (stored: ReadonlyMap<string, LogHead>, heads: ReadonlyMap<string, LogHead>): boolean =>
   [...heads].every(([logId, { seq }]) => (stored.get(logId)?.seq ?? -1n) >= seq);
 
 async function* rebuild(
@@ -141,7 +152,7 @@ async function* rebuild(
 /** @returns how many entries there are. */
 async function checkHeads(
   rebuilt: AsyncIterable<readonly SealedEntry[]>,
-  stored: ReadonlyMap<string, StoredLog>,
+  stored: ReadonlyMap<string, LogHead>,
   recorded: ReadonlyMap<string, LogHead>,
   refuse: (reason: string) => never,
 ): Promise<number> {
