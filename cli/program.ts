@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { CustodyError } from '../runtime/errors.ts';
 import { alertsCommand } from './alerts.ts';
+import { bundleCommand } from './bundle.ts';
 import { configCommand } from './config.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { holdCommand } from './hold.ts';
@@ -62,6 +63,7 @@ Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 store invalid, 4 undecid
     retentionCommand,
     holdCommand,
     receiptCommand,
+    bundleCommand,
     subjectCommand,
     configCommand,
   ];

@@ -5,6 +5,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { queryRows, runCli, startPipelineProcess, until } from '../test/support/pipeline-process.ts';
+import { makeBundle, tamperWithBundle, verifyBundle } from './bundle.ts';
 import { playMcpServers } from './mcp-servers.ts';
 import { say, check, failures } from './narrate.ts';
 import { playAttacks, playBenignAgents, type Attack } from './otel-agents.ts';
@@ -70,6 +71,17 @@ for (const attack of attacks) {
     (alert) => alert.detector_id === attack.detector && alert.session_key === attack.session,
   );
   check(caught, `${attack.detector} caught: ${attack.story}`);
+}
+
+say('\nAn evidence bundle for the first alert, made while the pipeline runs …');
+const handedOver = await makeBundle({ dataDir, workDir, alertId: [...alerts.keys()].at(-1) ?? '' });
+for (const [how, verdict] of await verifyBundle(handedOver)) {
+  if (verdict === undefined) say(`  not tried ${how}`);
+  else check(verdict === 'VALID', `the bundle verifies ${how}: ${verdict}`);
+}
+for (const [how, verdict] of await verifyBundle(tamperWithBundle(handedOver))) {
+  if (verdict !== undefined)
+    check(verdict === 'INVALID', `the bundle with one changed word does not ${how}: ${verdict}`);
 }
 
 say('\nVerifying the store while the pipeline runs …');
