@@ -6,6 +6,7 @@ import { TRUST_SCHEMA, type TrustPolicy, trustPolicySchema } from '../schemas/tr
 import { named } from './keys.ts';
 import { deploymentOf, publicKeyOf } from './notary.ts';
 import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
+import { receiptKeyOf } from './receipt-key.ts';
 
 interface ExportFlags extends CommonOptions {
   readonly notary?: readonly string[];
@@ -13,6 +14,7 @@ interface ExportFlags extends CommonOptions {
   readonly quorum?: string;
   readonly bundleKey?: readonly string[];
   readonly receiptIssuer?: readonly string[];
+  readonly receiptKey?: readonly string[];
   readonly tsa?: readonly string[];
   readonly out?: string;
 }
@@ -35,7 +37,11 @@ Hand the file on by another way than the evidence: whoever can change both can f
     .option('--witness <key...>', 'public keys of witnesses (default: those of the configured anchors)')
     .option('--quorum <count>', 'so many witnesses must have cosigned (default: all)')
     .option('--bundle-key <key...>', 'public keys that seal bundles')
-    .option('--receipt-issuer <issuer=key...>', 'public keys that sign receipts of others, such as gateways')
+    .option(
+      '--receipt-issuer <issuer=key...>',
+      'public keys that sign receipts of others, such as gateways (default: those of ingest.receipt_issuers)',
+    )
+    .option('--receipt-key <key...>', 'public keys that sign receipts of our own (default: of receipts.key)')
     .option(
       '--tsa <name=file...>',
       'PEM certificates of timestamp authorities (default: of the configured anchors)',
@@ -96,14 +102,7 @@ function policyOf(flags: ExportFlags): TrustPolicy {
     config.notary.anchors.flatMap((anchor) => (anchor.type === 'witness' ? [anchor.verifier_key] : []))
   ).map((text) => checkedKey('--witness', text));
   const authorities = authoritiesOf(flags, config.notary.anchors);
-  const issuers = (flags.receiptIssuer ?? []).map((text) => {
-    const [issuer, verifier_key] = split('--receipt-issuer', text);
-    return {
-      issuer,
-      verifier_key: checkedKey('--receipt-issuer', verifier_key),
-      assurance: 'attested' as const,
-    };
-  });
+  const issuers = issuersOf(flags, config);
   const bundleKeys = (flags.bundleKey ?? []).map((text) => checkedKey('--bundle-key', text));
   const quorum = flags.quorum === undefined ? witnesses.length : Number(flags.quorum);
   const policy = trustPolicySchema.safeParse({
@@ -121,6 +120,29 @@ function policyOf(flags: ExportFlags): TrustPolicy {
     'input_invalid',
     `cannot make a trust policy: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`,
   );
+}
+
+/** Gateways attest what they decided; we only observed it. */
+function issuersOf(
+  { receiptIssuer, receiptKey }: ExportFlags,
+  config: ReturnType<typeof configOf>,
+): NonNullable<TrustPolicy['receipt_issuers']> {
+  const gateways =
+    receiptIssuer?.map((text) => split('--receipt-issuer', text)) ??
+    config.ingest.receipt_issuers.map(({ issuer, verifier_key }): [string, string] => [issuer, verifier_key]);
+  const own = receiptKey === undefined ? receiptKeyOf(config) : undefined;
+  const ours = receiptKey ?? (own === undefined ? [] : [formatVerifierKey(own)]);
+  return [
+    ...gateways.map(([issuer, text]) => ({
+      issuer,
+      verifier_key: checkedKey('--receipt-issuer', text),
+      assurance: 'attested' as const,
+    })),
+    ...ours.map((text) => {
+      const verifier_key = checkedKey('--receipt-key', text);
+      return { issuer: parseVerifierKey(verifier_key).name, verifier_key, assurance: 'observed' as const };
+    }),
+  ];
 }
 
 function authoritiesOf(

@@ -1,6 +1,7 @@
 import type { CustodyEvent } from '../schemas/event.ts';
 import { contextOf, type Sender } from './admission.ts';
-import { takeAudit } from './audit/take.ts';
+import { knownIssuers } from './audit/receipt-issuers.ts';
+import { takeAudit, takeReceipts, type AuditAnswer } from './audit/take.ts';
 import type { AuditEncoding } from './audit/items.ts';
 import {
   OTLP_CONTENT_TYPE,
@@ -11,6 +12,7 @@ import {
   type Refusal,
 } from './http-answer.ts';
 import type { IngestDeps } from './intake.ts';
+import type { NormalizeContext } from './normalize/context.ts';
 import { takeExport } from './otlp/export.ts';
 import type { OtlpSignal } from './otlp/items.ts';
 import type { OtlpEncoding } from './otlp/response.ts';
@@ -45,6 +47,7 @@ export function httpRoutes(deps: IngestDeps): ReadonlyMap<string, Route> {
     ['/v1/logs', otlpRoute(deps, 'log')],
     ['/v1/audit', auditRoute(deps, 'audit')],
     ['/v1/events', auditRoute(deps, 'canonical')],
+    ['/v1/receipts', receiptRoute(deps)],
   ]);
 }
 
@@ -66,13 +69,31 @@ function otlpRoute(deps: IngestDeps, signal: OtlpSignal): Route {
 }
 
 function auditRoute(deps: IngestDeps, format: 'audit' | 'canonical'): Route {
-  const collector = format === 'audit' ? 'audit_http' : 'mcp_stdio_tap';
+  return valuesRoute(format === 'audit' ? 'audit_http' : 'mcp_stdio_tap', deps, (context, encoding, body) =>
+    takeAudit(deps, context, format, encoding, body),
+  );
+}
+
+function receiptRoute(deps: IngestDeps): Route {
+  const known = knownIssuers(deps.config.receipt_issuers);
+  return valuesRoute('audit_http', deps, (context, encoding, body) =>
+    takeReceipts(deps, context, known, encoding, body),
+  );
+}
+
+type TakeValues = (
+  context: NormalizeContext,
+  encoding: AuditEncoding,
+  body: Uint8Array,
+) => Promise<AuditAnswer>;
+
+function valuesRoute(collector: Route['collector'], deps: IngestDeps, takeAll: TakeValues): Route {
   return {
     collector,
     mediaTypes: Object.keys(AUDIT_ENCODINGS),
     async take(body, mediaType, sender) {
       const encoding = AUDIT_ENCODINGS[mediaType] ?? 'json';
-      const answer = await takeAudit(deps, contextOf(deps, collector, sender), format, encoding, body);
+      const answer = await takeAll(contextOf(deps, collector, sender), encoding, body);
       const noneUsable = answer.accepted === 0 && answer.malformed > 0;
       if (!noneUsable) return jsonAnswer(200, answer);
       const error = {

@@ -17,7 +17,7 @@ import type { IngestDeps } from './intake.ts';
 import { listenError, readTls, tlsServerOptions } from '../runtime/listen.ts';
 import { AbortedRequest, readRequestBody } from './request-body.ts';
 
-/** The HTTP receiver: `POST /v1/traces`, `/v1/logs` (OTLP), `/v1/audit`, `/v1/events`. */
+/** The HTTP receiver: `POST /v1/traces`, `/v1/logs` (OTLP), `/v1/audit`, `/v1/events`, `/v1/receipts`. */
 export interface IngestHttp extends Component {
   /** Where it listens; throws before `start`. */
   address(): { readonly host: string; readonly port: number };

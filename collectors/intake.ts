@@ -3,7 +3,7 @@ import type { IngestConfig } from '../schemas/config.ts';
 import { canonicalJson } from '../evidence/canonical-json.ts';
 import type { BearerToken } from '../runtime/bearer.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { InputError } from '../runtime/errors.ts';
+import { InputError, TransientError } from '../runtime/errors.ts';
 import { traced } from '../runtime/tracing.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -11,6 +11,7 @@ import type { Topic, TopicRecord } from '../streams/topic.ts';
 import { malformedRecord, type UnusableInput } from './malformed.ts';
 import { encodeEvent } from './normalize/encode.ts';
 import type { NormalizeContext } from './normalize/context.ts';
+import type { EventSealing } from './seal-event.ts';
 
 /** What a receiver needs to turn requests into durable records. */
 export interface IngestDeps {
@@ -20,6 +21,8 @@ export interface IngestDeps {
   readonly deadletter: Topic;
   /** Key of the digests of arguments, results and unusable input. */
   readonly digestKey: Uint8Array;
+  /** Encrypts what is personal; absent where nothing is encrypted. */
+  readonly sealing?: EventSealing | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -27,8 +30,13 @@ export interface IngestDeps {
 
 /** One record of a request: the event it became as a topic record, or why it could not become one. */
 export type IntakeItem =
-  | { readonly record: TopicRecord; readonly fault?: never }
-  | { readonly fault: ItemFault; readonly record?: never };
+  (UsableRecord & { readonly fault?: never }) | { readonly fault: ItemFault; readonly record?: never };
+
+export interface UsableRecord {
+  readonly record: TopicRecord;
+  /** What must have resolved before the record is stored. */
+  readonly keysDurable?: readonly Promise<void>[];
+}
 
 export interface ItemFault {
   /** Position among the request's records. */
@@ -64,16 +72,19 @@ export async function storeRecords(
   const events: TopicRecord[] = [];
   const malformed: TopicRecord[] = [];
   const firstFaults: ItemFault[] = [];
+  const keysDurable = new Set<Promise<void>>();
   let handled = 0;
   for (const item of items) {
     if (item.fault === undefined) {
       events.push(item.record);
+      for (const durable of item.keysDurable ?? []) keysDurable.add(durable);
     } else {
       malformed.push(malformedTopicRecord(context, item.fault.input));
       if (firstFaults.length < FAULTS_TOLD) firstFaults.push(item.fault);
     }
     if (++handled % RECORDS_PER_TURN === 0) await nextTurn();
   }
+  await Promise.all(keysDurable);
   // Dead letters first: should the second append fail, a retry repeats malformed records and not events.
   await appendMalformed(deps, context, malformed);
   if (events.length > 0) {
@@ -111,17 +122,21 @@ export function textStart(body: Uint8Array): string {
 }
 
 /**
- * Runs a normaliser on one record and encodes the event. Anything but an InputError is a defect of ours: the record is kept as malformed
+ * Runs a normaliser on one record, seals what is to be sealed and encodes the event. Anything but an InputError is a defect of ours: the record is kept as malformed
  * and the defect is reported, since ending the process would let one record stop all others for ever.
+ * @throws TransientError when the key store cannot be read.
  */
 export function normalizeOrFault(
-  logger: Logger,
+  { logger, sealing }: Pick<IngestDeps, 'logger' | 'sealing'>,
   normalize: () => CustodyEvent,
-): { readonly record: TopicRecord } | { readonly error: InputError; readonly code: string } {
+): UsableRecord | { readonly error: InputError; readonly code: string } {
   try {
     const event = normalize();
-    return { record: { key: event.tenant, value: encodeEvent(event) } };
+    if (sealing === undefined) return { record: recordOf(event) };
+    const sealed = sealing.seal(event);
+    return { record: recordOf(sealed.event), keysDurable: sealed.keysDurable };
   } catch (error) {
+    if (error instanceof TransientError) throw error;
     if (error instanceof InputError) return { error, code: error.code };
     // A foreign message may quote the record: name and place only.
     const defect = error instanceof Error ? error : new Error('unknown');
@@ -135,6 +150,8 @@ export function normalizeOrFault(
     };
   }
 }
+
+const recordOf = (event: CustodyEvent): TopicRecord => ({ key: event.tenant, value: encodeEvent(event) });
 
 async function appendMalformed(
   deps: IngestDeps,

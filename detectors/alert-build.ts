@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { ALERT_SCHEMA, type Alert } from '../schemas/alert.ts';
-import type { DetectEvent, Detector, Finding } from './detector.ts';
+import type { DetectEvent, Detector, Finding, FindingSubject } from './detector.ts';
 import { cutText } from './wording.ts';
 
 const maxEvidence = 32;
@@ -15,14 +15,9 @@ export function buildAlert(
   detected: DetectEvent,
   sessionKey: string,
 ): Alert {
-  const { event, timeMs, call } = detected;
+  const { event, timeMs } = detected;
   const dedupKey =
     finding.dedupKey.length <= 512 ? finding.dedupKey : hash('sha256', finding.dedupKey, 'hex');
-  const toolName = event.tool?.name ?? call?.tool;
-  const destinations = call?.destinations ?? event.destinations;
-  const decision =
-    event.policy?.decision ??
-    (detected.decision === 'none' || detected.decision === 'other' ? undefined : detected.decision);
   const eventMs = Number(event.time_unix_nano.slice(0, -6));
   return {
     schema: ALERT_SCHEMA,
@@ -39,7 +34,36 @@ export function buildAlert(
     distance: text(finding.distance),
     dedup_key: dedupKey,
     evidence: evidenceOf(finding, event.event_id),
-    session_key: sessionKey,
+    ...(finding.about === undefined
+      ? { session_key: sessionKey, ...triggerFacts(detected) }
+      : subjectFacts(finding.about)),
+    references: finding.references,
+  };
+}
+
+/** Identity fields of an alert, absent ones left out. */
+type AlertFacts = Partial<
+  Pick<
+    Alert,
+    | 'session_key'
+    | 'trace_id'
+    | 'actor_id'
+    | 'user_id'
+    | 'server_name'
+    | 'tool_name'
+    | 'policy_decision'
+    | 'destinations'
+  >
+>;
+
+function triggerFacts(detected: DetectEvent): AlertFacts {
+  const { event, call } = detected;
+  const toolName = event.tool?.name ?? call?.tool;
+  const destinations = call?.destinations ?? event.destinations;
+  const decision =
+    event.policy?.decision ??
+    (detected.decision === 'none' || detected.decision === 'other' ? undefined : detected.decision);
+  return {
     ...(event.trace?.trace_id === undefined ? {} : { trace_id: event.trace.trace_id }),
     ...(event.actor?.id === undefined ? {} : { actor_id: event.actor.id }),
     ...(event.actor?.user_id === undefined ? {} : { user_id: event.actor.user_id }),
@@ -49,7 +73,18 @@ export function buildAlert(
     ...(destinations === undefined || destinations.length === 0
       ? {}
       : { destinations: destinations.slice(0, 32) }),
-    references: finding.references,
+  };
+}
+
+function subjectFacts(about: FindingSubject): AlertFacts {
+  return {
+    ...(about.sessionKey === undefined ? {} : { session_key: about.sessionKey }),
+    ...(about.traceId === undefined ? {} : { trace_id: about.traceId }),
+    ...(about.actorId === undefined ? {} : { actor_id: about.actorId }),
+    ...(about.userId === undefined ? {} : { user_id: about.userId }),
+    ...(about.serverName === undefined ? {} : { server_name: about.serverName }),
+    ...(about.toolName === undefined ? {} : { tool_name: about.toolName }),
+    ...(about.decision === undefined ? {} : { policy_decision: about.decision }),
   };
 }
 

@@ -112,7 +112,20 @@ export interface Finding {
   readonly dedupKey: string;
   /** Ids of earlier events that prove it, oldest first; the engine appends the triggering event. */
   readonly evidence?: readonly string[];
+  /** Whom and what it is about, where that is not the triggering event: time that went by is seen by whatever comes next. */
+  readonly about?: FindingSubject;
   readonly references: Alert['references'];
+}
+
+/** What an alert says of the event it is about. */
+export interface FindingSubject {
+  readonly sessionKey: string | undefined;
+  readonly traceId: string | undefined;
+  readonly actorId: string | undefined;
+  readonly userId: string | undefined;
+  readonly serverName: string | undefined;
+  readonly toolName: string | undefined;
+  readonly decision: string | undefined;
 }
 
 /** A tool across servers: `server/tool`, or `tool` when no server is named. */

@@ -201,7 +201,11 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       }
       const detected = observe(session, event, timeMs);
       const alerts = detect(tenant, session, detected);
-      if (!session.quarantined && alerts.some(({ severity }) => quarantines[severity]))
+      // An alert about another session, raised because time went by, is no reason to mistrust this one.
+      const isSuspect = alerts.some(
+        ({ severity, session_key }) => quarantines[severity] && session_key === session.key,
+      );
+      if (!session.quarantined && isSuspect)
         quarantine(tenant, session);
       if (event.kind === 'session' && event.session?.transition === 'end') table.close(tenant, session);
       return alerts;

@@ -13,4 +13,5 @@ export const references = {
   },
   'scope-drift': { owasp: ['MCP02:2025', 'ASI03'], atlas: ['AML.T0053'], attack: ['T1098'] },
   loop: { owasp: ['LLM10:2025', 'ASI08'], atlas: ['AML.T0034.002', 'AML.T0029'], attack: ['T1499', 'T1496'] },
+  'receipt-gap': { owasp: ['MCP08:2025', 'ASI02'], atlas: ['AML.T0053'], attack: ['T1562.008'] },
 } satisfies Record<string, Alert['references']>;

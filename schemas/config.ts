@@ -65,7 +65,11 @@ export const configSchema = z.strictObject({
   verify_cron: z
     .string()
     .default('17 3 * * *')
-    .describe('self-verification of the store; five fields; empty = never'),
+    .describe('self-verification of the whole store; five fields; empty = never'),
+  verify_recent_cron: z
+    .string()
+    .default('47 * * * *')
+    .describe('self-verification of what today and yesterday brought; empty = never'),
   receipts: receipts.prefault({}).describe('receipts about tool calls, made from the ledger'),
   bundle: bundle.prefault({}).describe('evidence bundles: who signs them, where they are attached'),
   retention: retention.prefault({}).describe('how long the ledger keeps entries'),

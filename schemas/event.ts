@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sealedFieldsSchema } from './sealed-field.ts';
 
 /**
  * The canonical event, version 1: what one span, log record, audit event or MCP message says about an agent's
@@ -20,6 +21,7 @@ export const limits = {
   destinations: 32,
   grants: 128,
   tenantChars: 63,
+  receiptChars: 96 * 1024,
 } as const;
 
 /** Tenant ids are part of a log id (one line, slash-separated), hence the strict alphabet. */
@@ -229,6 +231,18 @@ export const eventSchema = z.strictObject({
       redactions: z.record(z.string().max(64), count).optional(),
     })
     .optional(),
+  /** A receipt that came signed by a gateway; what the event says was taken from it. */
+  receipt: z
+    .strictObject({
+      /** The DSSE envelope with payload and signatures as they came (docs/spec/receipt.md). */
+      envelope: z.string().max(limits.receiptChars),
+      receipt_id: z.uuid(),
+      /** Who it says issued it. */
+      issuer: name,
+      /** What its signature was worth when it was received; `unknown_key`: of nobody we know, so it counts for nothing. */
+      signature: z.enum(['verified', 'bad', 'unknown_key', 'not_checked']),
+    })
+    .optional(),
   idempotency_key: id.optional(),
   retry_count: count.optional(),
   plan_depth: count.optional(),
@@ -251,6 +265,8 @@ export const eventSchema = z.strictObject({
     .optional(),
   /** How many attributes did not fit. */
   attributes_dropped: count.optional(),
+  /** Members that only the holder of their subject's key can read, by their path; the collector makes them. */
+  sealed: sealedFieldsSchema.optional(),
 });
 
 export type CustodyEvent = z.infer<typeof eventSchema>;

@@ -3,12 +3,18 @@ import { alertSchema } from './alert.ts';
 import { configSchema } from './config.ts';
 import { eventSchema } from './event.ts';
 import { malformedSchema } from './malformed.ts';
+import { receiptSchema } from './receipt.ts';
 
 const DRAFT = 'draft-2020-12';
 
 /** JSON Schema (draft 2020-12) of everything that crosses an edge, by file name without `.schema.json`. */
 export function jsonSchemas(): ReadonlyMap<string, unknown> {
-  const records = { alert: alertSchema, event: eventSchema, malformed: malformedSchema };
+  const records = {
+    alert: alertSchema,
+    event: eventSchema,
+    malformed: malformedSchema,
+    receipt: receiptSchema,
+  };
   return new Map<string, unknown>([
     ...Object.entries(records).map(
       ([name, schema]) => [name, z.toJSONSchema(schema, { target: DRAFT })] as const,

@@ -22,6 +22,20 @@ export function acceptCanonicalEvent(value: unknown, context: NormalizeContext):
       path: 'source.collector',
     });
   }
+  if (event.sealed !== undefined) {
+    throw new InputError(
+      'input_invalid',
+      'cannot accept the event: fields are sealed by the collector alone',
+      {
+        path: 'sealed',
+      },
+    );
+  }
+  if (event.receipt !== undefined) {
+    throw new InputError('input_invalid', 'cannot accept the event: receipts have an address of their own', {
+      path: 'receipt',
+    });
+  }
   return redactFreeText(context.tenantPinned ? { ...event, tenant: context.tenant } : event);
 }
 

@@ -1,7 +1,6 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
 import { InputError } from '../../runtime/errors.ts';
-import type { Logger } from '../../runtime/logger.ts';
-import { normalizeOrFault, textStart, type IntakeItem } from '../intake.ts';
+import { normalizeOrFault, textStart, type IngestDeps, type IntakeItem } from '../intake.ts';
 import { parseJson, type JsonShapeLimits } from '../json-shape.ts';
 
 export type AuditEncoding = 'json' | 'ndjson';
@@ -69,18 +68,22 @@ function isBlank(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0x20 || byte === 0x0d || byte === 0x09);
 }
 
-/** Turns audit values into events with `normalize`, which throws InputError for one that cannot become an event. */
+/**
+ * Turns audit values into events with `normalize`, which throws InputError for one that cannot become an event. Without
+ * `excerpts` nothing readable is kept of such a one.
+ */
 export function* auditItems(
   values: Iterable<AuditValue>,
   normalize: (value: unknown, index: number) => CustodyEvent,
-  logger: Logger,
+  deps: Pick<IngestDeps, 'logger' | 'sealing'>,
+  excerpts = true,
 ): Generator<IntakeItem> {
   let index = -1;
   for (const entry of values) {
     index++;
     const result =
       entry.error === undefined
-        ? normalizeOrFault(logger, () => normalize(entry.value, index))
+        ? normalizeOrFault(deps, () => normalize(entry.value, index))
         : { error: entry.error, code: entry.error.code };
     if ('record' in result) {
       yield result;
@@ -88,7 +91,13 @@ export function* auditItems(
     }
     const { error, code } = result;
     const path = error.path === undefined ? `[${index}]` : `[${index}].${error.path}`;
-    const input = { code, path, reason: error.message, bytes: entry.bytes, text: textStart(entry.bytes) };
+    const input = {
+      code,
+      path,
+      reason: error.message,
+      bytes: entry.bytes,
+      text: excerpts ? textStart(entry.bytes) : undefined,
+    };
     yield { fault: { index, input } };
   }
 }

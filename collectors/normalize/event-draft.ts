@@ -1,7 +1,9 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
 
-/** An event being built: every member is named, absent ones are undefined. */
-export type EventDraft = { readonly [K in keyof Required<CustodyEvent>]: CustodyEvent[K] | undefined };
+/** An event being built: every member is named, absent ones are undefined. Fields are sealed when it is whole. */
+export type EventDraft = {
+  readonly [K in Exclude<keyof CustodyEvent, 'sealed' | 'receipt'>]-?: CustodyEvent[K] | undefined;
+} & Pick<CustodyEvent, 'sealed' | 'receipt'>;
 type Mutable = { -readonly [K in keyof CustodyEvent]?: CustodyEvent[K] };
 
 /**
@@ -29,10 +31,12 @@ export function finishEvent(draft: EventDraft & Pick<CustodyEvent, RequiredKeys>
   if (draft.pii !== undefined) event.pii = draft.pii;
   if (draft.plan_depth !== undefined) event.plan_depth = draft.plan_depth;
   if (draft.policy !== undefined) event.policy = draft.policy;
+  if (draft.receipt !== undefined) event.receipt = draft.receipt;
   if (draft.result !== undefined) event.result = draft.result;
   if (draft.retry_count !== undefined) event.retry_count = draft.retry_count;
   event.schema = draft.schema;
   if (draft.scope !== undefined) event.scope = draft.scope;
+  if (draft.sealed !== undefined) event.sealed = draft.sealed;
   if (draft.server !== undefined) event.server = draft.server;
   if (draft.session !== undefined) event.session = draft.session;
   event.source = draft.source;

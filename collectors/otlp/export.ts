@@ -20,7 +20,7 @@ export async function takeExport(
   encoding: OtlpEncoding,
   body: Uint8Array,
 ): Promise<Uint8Array> {
-  const items = otlpItems(signal, encoding, body, decodeLimits(deps.config), context, deps.logger);
+  const items = otlpItems(signal, encoding, body, decodeLimits(deps.config), context, deps);
   try {
     const outcome = await storeRecords(deps, context, signal, items);
     const partial = partialSuccess(outcome.malformedCount, outcome.firstFaults);

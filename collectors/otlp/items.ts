@@ -1,6 +1,5 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
-import type { Logger } from '../../runtime/logger.ts';
-import { normalizeOrFault, type IntakeItem } from '../intake.ts';
+import { normalizeOrFault, type IngestDeps, type IntakeItem } from '../intake.ts';
 import type { NormalizeContext } from '../normalize/context.ts';
 import { normalizeLog } from '../normalize/log.ts';
 import { redactValue } from '../normalize/redact.ts';
@@ -24,14 +23,14 @@ export function otlpItems(
   body: Uint8Array,
   limits: DecodeLimits,
   context: NormalizeContext,
-  logger: Logger,
+  deps: Pick<IngestDeps, 'logger' | 'sealing'>,
 ): Iterable<IntakeItem> {
   if (signal === 'span') {
     const decoded = encoding === 'json' ? decodeJsonTraces(body, limits) : decodeTraces(body, limits);
-    return items(decoded, TRACE_NAMES, (span) => normalizeSpan(span, context), logger);
+    return items(decoded, TRACE_NAMES, (span) => normalizeSpan(span, context), deps);
   }
   const decoded = encoding === 'json' ? decodeJsonLogs(body, limits) : decodeLogs(body, limits);
-  return items(decoded, LOG_NAMES, (log) => normalizeLog(log, context), logger);
+  return items(decoded, LOG_NAMES, (log) => normalizeLog(log, context), deps);
 }
 
 export const SIGNAL_NAMES: Readonly<Record<OtlpSignal, ExportNames>> = { span: TRACE_NAMES, log: LOG_NAMES };
@@ -40,7 +39,7 @@ function* items<T extends OtlpSpan | OtlpLog>(
   decoded: Iterable<Decoded<T>>,
   names: ExportNames,
   normalize: (record: T) => CustodyEvent,
-  logger: Logger,
+  deps: Pick<IngestDeps, 'logger' | 'sealing'>,
 ): Generator<IntakeItem> {
   let index = -1;
   for (const record of decoded) {
@@ -51,7 +50,7 @@ function* items<T extends OtlpSpan | OtlpLog>(
       yield faultItem(index, record, names, path, reason, 'input_invalid');
       continue;
     }
-    const normalized = normalizeOrFault(logger, () => normalize(value));
+    const normalized = normalizeOrFault(deps, () => normalize(value));
     if ('record' in normalized) yield normalized;
     else {
       const { error, code } = normalized;

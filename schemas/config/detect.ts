@@ -85,4 +85,21 @@ export const detect = z.strictObject({
       plan_depth: z.int().min(1).default(12),
     })
     .prefault({}),
+  receipt_gap: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      within_ms: z
+        .int()
+        .min(1000)
+        .max(24 * 3_600_000)
+        .default(15 * 60_000)
+        .describe('stream time in which the other half of a call must be seen'),
+      learning_calls: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .default(20)
+        .describe('calls of a server with both halves before the first alert about it'),
+    })
+    .prefault({}),
 });

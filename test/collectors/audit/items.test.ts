@@ -63,7 +63,7 @@ describe('splitting an audit request', () => {
       if (Object.hasOwn(value as object, 'b')) return tapEvent();
       throw new TypeError('secret-payload is not a function');
     };
-    const [first, second] = [...auditItems(values, normalize, logger)];
+    const [first, second] = [...auditItems(values, normalize, { logger })];
     expect(first?.fault?.input).toMatchObject({ code: 'internal_error', path: '[0]' });
     expect(first?.fault?.input.reason).not.toContain('secret-payload');
     expect(second?.record?.key).toBe(tapEvent().tenant);
