@@ -29,6 +29,19 @@ const MEANINGS: Readonly<Record<FindingCause, string>> = {
   HIDDEN_ROWS: 'rows were hidden by a deletion',
   ROW_POLICY: 'a policy hides rows from readers',
   COUNT_MISMATCH: 'the engine does not give every row it counts',
+  ROOT_MISMATCH: 'the entries are not those the notary signed',
+  CHECKPOINT_MISSING: 'a signed checkpoint is missing',
+  NOTE_SIGNATURE: 'a checkpoint was changed, or another key signed it under a known name',
+  UNKNOWN_KEY: 'no key that is known signed it',
+  NO_PINNED_KEY: 'no key is known but the one the evidence names itself; give one with --trust',
+  SPLIT_VIEW: 'two different histories of one size were signed',
+  KEY_WINDOW: 'the key that signed does not count for this part of the log',
+  ROTATION_INVALID: 'a change of keys was not signed by the old and the new key',
+  ANCHOR_ENTRY: 'an entry of the anchor log has a form no notary writes',
+  ANCHOR_TIME: 'the times of the notary contradict its order',
+  ANCHOR_UNAVAILABLE: 'an anchor did not answer; leave anchors out with --no-anchors',
+  WITNESS_QUORUM: 'too few witnesses have cosigned',
+  UNAUTHORISED_PRUNE: 'entries were removed without an announcement, or against a legal hold',
   HEADS_UNAVAILABLE: 'nothing recorded to hold the store against',
   SETTINGS_NOT_PINNED: 'the engine does not take the settings of a safe read',
   READ_ERROR: 'the stored bytes could not be read',
@@ -46,7 +59,32 @@ export function describeReport(report: VerifyReport): string {
   }
   const unseen = report.findings_total - report.findings.length;
   if (unseen > 0) lines.push(`... and ${unseen} more findings`);
+  lines.push(...describeSigned(report));
   if (report.duplicates > 0) lines.push(`${report.duplicates} identical copies of entries (harmless)`);
   for (const check of report.checks_not_done) lines.push(`not checked: ${check}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** How far signatures and anchors reach. */
+function describeSigned({ signed, verified_up_to: logs }: VerifyReport): string[] {
+  if (signed === null) return ['no checkpoints: nothing is signed'];
+  const at = signed.signed_at_ms === null ? '' : ` at ${new Date(signed.signed_at_ms).toISOString()}`;
+  const sum = (value: (log: (typeof logs)[number]) => string) =>
+    logs.reduce((total, log) => total + BigInt(value(log)), 0n);
+  const source = {
+    pinned: 'keys of the trust policy',
+    local: "this deployment's own key",
+    none: 'no known key',
+  };
+  const lines = [
+    `signed up to size ${signed.signed_size} of the anchor log${at} (${source[signed.key_source]}); ${sum((log) => log.signed_size)} entries are signed, ${sum((log) => log.unsigned)} are not yet`,
+  ];
+  const anchors = signed.anchors.map(({ id, size }) => `${id} ${size}`).join(', ');
+  if (anchors !== '')
+    lines.push(
+      `anchored up to size ${signed.anchored_size} (${anchors}); ${sum((log) => log.anchored_size)} entries are anchored`,
+    );
+  for (const { size } of signed.split_views)
+    lines.push(`two signed checkpoints of size ${size} differ: --json has both, they prove it to anybody`);
+  return lines;
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { readRunFile } from '../pipeline/run-file.ts';
+import type { EvidenceSources, VerifyEvidence } from '../pipeline/verify-evidence.ts';
 import { InputError, PermanentError, TransientError } from '../runtime/errors.ts';
 import type { Config } from '../schemas/config.ts';
 import { TENANT_PATTERN } from '../schemas/event.ts';
@@ -14,27 +15,37 @@ import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } fro
 import { createProgress } from './progress.ts';
 import { secretsOf } from './secrets.ts';
 import { openSqlAccess, type SqlAccess } from './sql-access.ts';
+import { readTrustPolicy } from './trust.ts';
 import { describeReport } from './verify-text.ts';
 
 interface VerifyFlags extends CommonOptions {
   readonly tenant?: string;
   readonly since?: string;
   readonly rebuild?: boolean;
+  readonly trust?: string;
+  readonly anchors: boolean;
 }
-type Scope = Pick<VerifyOptions, 'tenant' | 'sinceDay' | 'rebuild' | 'onProgress'>;
+type Scope = Pick<VerifyOptions, 'tenant' | 'sinceDay' | 'rebuild' | 'onProgress'> &
+  Pick<EvidenceSources, 'policy' | 'withAnchors'>;
 
 /** `custody verify`: recomputes the ledger from its bytes, beside a running pipeline or on a stopped one. */
 export function verifyCommand(setExitCode: SetExitCode): Command {
   return withCommonOptions(new Command('verify'))
-    .description('recompute every stored entry and compare it with what was written')
+    .description('recompute every stored entry and compare it with what was written and signed')
     .option('-t, --tenant <id>', 'only this tenant')
     .option('--since <time>', 'only from this UTC day on (RFC 3339 time or YYYY-MM-DD)')
     .option('--rebuild', 'also build every entry from the retained records of the log again')
+    .option(
+      '--trust <file>',
+      'keys to hold checkpoints against (custody trust export); default: the key here',
+    )
+    .option('--no-anchors', 'do not ask the configured anchors, nor the memory of the notary here')
     .addHelpText(
       'after',
       `
 Examples:
   custody verify                          everything, running or stopped
+  custody verify --trust trust.json       with keys that were handed over apart from the data
   custody verify --since 2026-11-01       only what was appended since that day
   custody verify --json | jq .findings    what was found, for machines
 
@@ -47,6 +58,8 @@ Exit codes: 0 valid, 3 invalid, 4 undecidable (docs/spec/log.md says what each f
         tenant: tenantOf(flags.tenant),
         sinceDay: dayOf(flags.since),
         rebuild: flags.rebuild,
+        policy: flags.trust === undefined ? undefined : readTrustPolicy(flags.trust),
+        withAnchors: flags.anchors,
         onProgress: (done, total) => progress.update(done, total),
       };
       let report: VerifyReport;
@@ -66,6 +79,20 @@ function wayOf(config: Config): (config: Config, scope: Scope) => Promise<Verify
   return readRunFile(config.data_dir) === undefined ? verifyStopped : verifyRunning;
 }
 
+/** Keys and anchors, as the configuration and the command line name them. */
+async function evidenceOf(config: Config, deployment: string, scope: Scope): Promise<VerifyEvidence> {
+  const [{ openVerifyEvidence }, { systemClock }, { createLogger }] = await Promise.all([
+    import('../pipeline/verify-evidence.ts'),
+    import('../runtime/clock.ts'),
+    import('../runtime/logger.ts'),
+  ]);
+  return openVerifyEvidence({
+    ...{ config, deployment, clock: systemClock, logger: createLogger({ level: 'error' }) },
+    secrets: secretsOf(process.env),
+    ...{ policy: scope.policy, withAnchors: scope.withAnchors },
+  });
+}
+
 const topicsOf = (log: Log) => TOPIC_NAMES.map((name) => log.topic(name));
 
 /** Log or store are servers: both are read where they are. */
@@ -75,9 +102,11 @@ async function verifyFleet(config: Config, scope: Scope): Promise<VerifyReport> 
     import('../sinks/store/verify-store.ts'),
   ]);
   const fleet = await openFleet({ config, secrets: secretsOf(process.env) });
+  const evidence = await evidenceOf(config, fleet.deployment, scope);
   try {
     const log = await fleet.openLog();
     return await verifyStore({
+      ...evidence,
       raw: fleet.store.raw,
       schema: fleet.store.schema,
       states: log.states('ledger'),
@@ -86,6 +115,7 @@ async function verifyFleet(config: Config, scope: Scope): Promise<VerifyReport> 
       ...scope,
     });
   } finally {
+    await evidence.close();
     await fleet.close();
   }
 }
@@ -100,6 +130,7 @@ async function verifyStopped(config: Config, scope: Scope): Promise<VerifyReport
     ],
   );
   const stopped = await openStoppedStore(config);
+  let evidence: VerifyEvidence | undefined;
   try {
     let raw: RawQuery;
     try {
@@ -110,14 +141,18 @@ async function verifyStopped(config: Config, scope: Scope): Promise<VerifyReport
       return unreadable(findings);
     }
     const topics = topicsOf(stopped.log);
+    const deployment = loadDeployment(config.data_dir, config.deployment);
+    evidence = await evidenceOf(config, deployment, scope);
     return await verifyStore({
+      ...evidence,
       raw,
       states: stopped.log.states('ledger'),
       topics: () => Promise.resolve(topics),
-      deployment: loadDeployment(config.data_dir, config.deployment),
+      deployment,
       ...scope,
     });
   } finally {
+    await evidence?.close();
     await stopped.close();
   }
 }
@@ -142,16 +177,20 @@ async function verifyRunning(config: Config, scope: Scope): Promise<VerifyReport
     return log;
   };
   const sql = await openSqlAccess(config);
+  const deployment = loadDeployment(config.data_dir, config.deployment);
+  const evidence = await evidenceOf(config, deployment, scope);
   try {
     const log = await openLog();
     return await verifyStore({
+      ...evidence,
       raw: rawOver(sql),
       states: log.states('ledger'),
       topics: async () => topicsOf(await openLog()),
-      deployment: loadDeployment(config.data_dir, config.deployment),
+      deployment,
       ...scope,
     });
   } finally {
+    await evidence.close();
     await sql.close();
     for (const log of logs) await log.close();
   }
@@ -160,7 +199,7 @@ async function verifyRunning(config: Config, scope: Scope): Promise<VerifyReport
 const CLAUSES = /^([\s\S]*) SETTINGS (.*) FORMAT (\w+)$/;
 
 /** The statement over HTTP: the endpoint takes settings as URL parameters and refuses them in the text. */
-function rawOver(sql: SqlAccess): RawQuery {
+export function rawOver(sql: SqlAccess): RawQuery {
   return async function* (statement) {
     const [, select = statement, clause = '', format = 'RowBinary'] = CLAUSES.exec(statement) ?? [];
     const settings: Record<string, string> = {};
@@ -199,6 +238,7 @@ function unreadable(findings: {
     findings_total: findings.total,
     duplicates: 0,
     verified_up_to: [],
+    signed: null,
     beyond_heads: 0,
     checks_not_done: ['everything: the store could not be opened'],
     took_ms: 0,

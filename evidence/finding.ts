@@ -26,6 +26,19 @@ export type FindingCause =
   | 'HIDDEN_ROWS'
   | 'ROW_POLICY'
   | 'COUNT_MISMATCH'
+  | 'ROOT_MISMATCH'
+  | 'CHECKPOINT_MISSING'
+  | 'NOTE_SIGNATURE'
+  | 'UNKNOWN_KEY'
+  | 'NO_PINNED_KEY'
+  | 'SPLIT_VIEW'
+  | 'KEY_WINDOW'
+  | 'ROTATION_INVALID'
+  | 'ANCHOR_ENTRY'
+  | 'ANCHOR_TIME'
+  | 'ANCHOR_UNAVAILABLE'
+  | 'WITNESS_QUORUM'
+  | 'UNAUTHORISED_PRUNE'
   | 'HEADS_UNAVAILABLE'
   | 'SETTINGS_NOT_PINNED'
   | 'READ_ERROR';
@@ -33,7 +46,7 @@ export type FindingCause =
 /** One thing a verification found, with its place. */
 export interface Finding {
   readonly cause: FindingCause;
-  /** Log id; a topic partition or a table name where no log is meant. */
+  /** Log id, that of the anchor log included; a topic partition, a table or an anchor where no log is meant. */
   readonly log: string;
   readonly seq: bigint | null;
   readonly column: string | null;
@@ -46,6 +59,9 @@ export const BENIGN: ReadonlySet<FindingCause> = new Set(['DUPLICATE']);
 /** Causes after which nothing can be said either way. */
 export const UNDECIDABLE: ReadonlySet<FindingCause> = new Set([
   'HEADS_UNAVAILABLE',
+  'NO_PINNED_KEY',
+  'ANCHOR_UNAVAILABLE',
+  'WITNESS_QUORUM',
   'SETTINGS_NOT_PINNED',
   'READ_ERROR',
 ]);

@@ -3,6 +3,9 @@ import { genesisBody, type LogHead } from './entry-builder.ts';
 import { createDayRule } from './day-rule.ts';
 import type { Finding, FindingCause } from './finding.ts';
 import { parseLogId, type LogName } from './log-id.ts';
+import type { PrunedStart } from './anchor-log/pruned.ts';
+import { createTreeHasher, type TreeHasher } from './merkle/tree-hasher.ts';
+import { createRowFollower } from './row-follower.ts';
 
 /** A stored row as it was read, nothing judged. Hashes are hex. Everything in it may be hostile. */
 export interface RawEntry {
@@ -22,23 +25,46 @@ export interface RawEntry {
   readonly body: Uint8Array;
 }
 
+/** What somebody recorded or signed of a log when this was its last entry. */
+export interface ExpectedHead extends LogHead {
+  /** Of a signed checkpoint: root of the tree that ends with the entry, lower-case hex. */
+  readonly root?: string;
+  /** Of a signed checkpoint: UTC day it was made, days since the epoch. */
+  readonly signedDay?: number;
+}
+
 export interface LogVerifierOptions {
   /** What logs must hold, by log id, oldest first: an entry that differs or a log that ends before one is a finding. */
-  readonly expected: ReadonlyMap<string, readonly LogHead[]>;
+  readonly expected: ReadonlyMap<string, readonly ExpectedHead[]>;
   /** Logs may begin at any seq: only a window of the store is read. */
   readonly window: boolean;
+  /** Where logs go on, by log id: the entry before the first row of each. */
+  readonly from?: ReadonlyMap<string, LogEnd> | undefined;
+  /** Logs whose first entries were announced to be removed. */
+  readonly starts?: ReadonlyMap<string, PrunedStart> | undefined;
+  /** First day that has rows, days since the epoch. */
+  readonly oldestDay?: number | undefined;
   readonly onFinding: (finding: Finding) => void;
 }
 
 export interface LogVerifier {
   /** Rows in (log, seq) order. */
   push(row: RawEntry): void;
+  /**
+   * Takes the row at `at` of RowBinary (`row-follower.ts`) if it is the one that must come next and no recorded head: says
+   * where it ends, or 0, and then nothing was done and the row goes to `push`.
+   */
+  readonly follow: (buffer: Buffer, at: number) => number;
+  /** Some rows were not read: the roots of the logs can no longer be told. */
+  forgetTrees(): void;
   /** Ends the last log and reports every expected log that never came. */
   finish(): void;
   readonly entryCount: number;
   readonly duplicateCount: number;
   /** Head of each log seen, with the highest offset. */
   readonly logs: ReadonlyMap<string, LogEnd>;
+  /** Size up to which the root of a log was found to be the signed one. */
+  readonly rootedSizes: ReadonlyMap<string, bigint>;
 }
 
 export interface LogEnd extends LogHead {
@@ -48,7 +74,8 @@ export interface LogEnd extends LogHead {
 
 interface Cursor {
   readonly log: string;
-  readonly expected: readonly LogHead[];
+  readonly start: PrunedStart | undefined;
+  readonly expected: readonly ExpectedHead[];
   expectedAt: number;
   seq: bigint;
   /** Leaves seen at `seq`: one, unless the log forks here. */
@@ -56,6 +83,8 @@ interface Cursor {
   offset: bigint;
   day: number;
   topic: string;
+  /** Its root is wanted: it ends with a signed checkpoint to come, and no row of it was missing. */
+  tree: TreeHasher | undefined;
 }
 
 const KINDS: ReadonlySet<string> = new Set<EntryKind>(['event', 'malformed', 'control']);
@@ -69,31 +98,45 @@ const FORK_MAX_LEAVES = 16;
 export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
   const { expected, onFinding } = options;
   const logs = new Map<string, LogEnd>();
+  const rootedSizes = new Map<string, bigint>();
   const days = createDayRule();
+  const follower = createRowFollower();
+  let isTreeWhole = true;
+  let findingCount = 0;
   let cursor: Cursor | undefined;
   /** Rows come log by log, so the last name parsed is nearly always the next one wanted. */
   let named: { readonly log: string; readonly name: LogName | undefined } = { log: '', name: undefined };
   let entryCount = 0;
   let duplicateCount = 0;
 
-  const report = (cause: FindingCause, log: string, seq: bigint | null, detail: string, column?: string) =>
+  function report(
+    cause: FindingCause,
+    log: string,
+    seq: bigint | null,
+    detail: string,
+    column?: string,
+  ): void {
+    findingCount += 1;
     onFinding({ cause, log, seq, column: column ?? null, detail });
+  }
 
   function closeLog(): void {
     if (cursor === undefined) return;
-    const { log, seq } = cursor;
+    const { log, seq, start } = cursor;
     const [leaf = ''] = cursor.leaves;
     logs.set(log, { seq, leaf, topic: cursor.topic, offset: cursor.offset });
-    for (; cursor.expectedAt < cursor.expected.length; cursor.expectedAt++) {
-      const head = cursor.expected[cursor.expectedAt];
-      if (head === undefined || head.seq <= seq) continue;
-      report(
-        'TRUNCATED',
-        log,
-        seq + 1n,
-        `the log was written up to seq ${head.seq}, the store ends at seq ${seq}`,
-      );
-      break;
+    const last = cursor.expected.at(-1);
+    if (last !== undefined && cursor.expectedAt < cursor.expected.length && last.seq > seq) {
+      const next = cursor.expected.find((head) => head.seq > seq);
+      const verb = (last.root ?? next?.root) === undefined ? 'written' : 'signed';
+      const gone = start !== undefined && last.seq < start.firstSeq;
+      if (!gone)
+        report(
+          'TRUNCATED',
+          log,
+          seq + 1n,
+          `the log was ${verb} up to seq ${last.seq}, the store ends at seq ${seq}`,
+        );
     }
     cursor = undefined;
   }
@@ -101,19 +144,51 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
   function openLog(row: RawEntry): Cursor {
     closeLog();
     if (logs.has(row.log)) report('ROW_ORDER', row.log, row.seq, 'rows of the log came apart');
-    if (row.seq !== 0n && !options.window) {
-      report('HEAD_MISSING', row.log, 0n, `the log starts at seq ${row.seq}`);
-    }
+    const start = options.starts?.get(row.log);
+    const recorded = expected.get(row.log) ?? [];
+    const before = options.from?.get(row.log);
+    const isExcused =
+      row.seq === 0n ||
+      options.window ||
+      before !== undefined ||
+      (start !== undefined && row.seq <= start.firstSeq);
+    if (!isExcused) reportHead(row, start, recorded);
+    const isAtStart = start !== undefined && row.seq === start.firstSeq;
+    const isSigned = recorded.some(({ root }) => root !== undefined);
+    const isTree = isSigned && isTreeWhole && isExcused && (row.seq === 0n || start !== undefined);
     return {
       log: row.log,
-      expected: expected.get(row.log) ?? [],
+      start,
+      expected: start === undefined ? recorded : withStart(recorded, start),
       expectedAt: 0,
-      seq: row.seq - 1n,
-      leaves: row.seq === 0n ? [ZERO_LINK] : [row.prev],
-      offset: -1n,
+      seq: before?.seq ?? row.seq - 1n,
+      leaves:
+        before !== undefined
+          ? [before.leaf]
+          : row.seq === 0n
+            ? [ZERO_LINK]
+            : [isAtStart ? start.leaf : row.prev],
+      offset: before?.offset ?? -1n,
       day: 0,
-      topic: row.topic,
+      topic: before?.topic ?? row.topic,
+      tree: isTree ? createTreeHasher(start?.range) : undefined,
     };
+  }
+
+  function reportHead(
+    row: RawEntry,
+    start: PrunedStart | undefined,
+    recorded: readonly ExpectedHead[],
+  ): void {
+    const from = start?.firstSeq ?? 0n;
+    const signedDay = recorded.find((head) => head.signedDay !== undefined)?.signedDay;
+    // Whole days are gone when the log was signed before the first day that the store has.
+    const isPartition =
+      row.day === options.oldestDay &&
+      (start !== undefined || (signedDay !== undefined && signedDay < row.day));
+    const detail = `the log starts at seq ${row.seq}`;
+    if (isPartition) report('UNAUTHORISED_PRUNE', row.log, from, `${detail}, and nothing announced that`);
+    else report('HEAD_MISSING', row.log, from, detail);
   }
 
   function nameOf(log: string): LogName | undefined {
@@ -163,7 +238,10 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
 
   /** The row against the one before it in its log. */
   function checkNeighbour(at: Cursor, row: RawEntry): void {
-    if (row.seq > at.seq + 1n) {
+    if (row.seq > at.seq + 1n && row.seq <= (at.start?.firstSeq ?? 0n)) {
+      // Announced to be removed, and under way: what is left of it has a gap.
+    } else if (row.seq > at.seq + 1n) {
+      at.tree = undefined;
       report('GAP', row.log, at.seq + 1n, `entries ${at.seq + 1n} to ${row.seq - 1n} are missing`);
     } else if (!at.leaves.includes(row.prev)) {
       report('LINK', row.log, row.seq, 'the link is not the leaf of the entry before', 'prev');
@@ -182,6 +260,7 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
       duplicateCount++;
       return;
     }
+    at.tree = undefined;
     report('FORK', row.log, row.seq, 'two different entries at one place');
     if (at.leaves.length < FORK_MAX_LEAVES) at.leaves.push(row.leaf);
   }
@@ -191,10 +270,39 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
       const head = at.expected[at.expectedAt];
       if (head === undefined || head.seq > row.seq) return;
       at.expectedAt++;
-      if (head.seq === row.seq && head.leaf !== row.leaf) {
-        report('HEAD_MISMATCH', row.log, row.seq, `the entry written here had leaf ${head.leaf}`);
-      }
+      if (head.seq < row.seq) continue;
+      if (head.leaf !== row.leaf) {
+        const cause = head.root === undefined ? 'HEAD_MISMATCH' : 'ROOT_MISMATCH';
+        const verb = head.root === undefined ? 'written' : 'signed';
+        report(cause, row.log, row.seq, `the entry ${verb} here had leaf ${head.leaf}`);
+        // What comes after is another log; that it differs was said.
+        if (head.root !== undefined) at.tree = undefined;
+      } else if (head.root !== undefined && at.tree !== undefined) checkRoot(at, row.seq, head.root);
     }
+  }
+
+  function checkRoot(at: Cursor, seq: bigint, root: string): void {
+    if (at.tree === undefined) return;
+    if (Buffer.from(at.tree.root()).toString('hex') === root) {
+      rootedSizes.set(at.log, seq + 1n);
+      return;
+    }
+    report(
+      'ROOT_MISMATCH',
+      at.log,
+      seq,
+      `the entries up to here are not the tree of size ${seq + 1n} that was signed`,
+    );
+    at.tree = undefined;
+  }
+
+  /** Takes over what the follower has taken since the last row that came through `push`. */
+  function catchUp(): void {
+    if (cursor === undefined || follower.count === 0) return;
+    cursor.seq += BigInt(follower.count);
+    cursor.offset = follower.offset;
+    cursor.leaves = [follower.leaf];
+    follower.disarm();
   }
 
   return {
@@ -205,8 +313,23 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
     get duplicateCount() {
       return duplicateCount;
     },
+    rootedSizes,
+    follow(buffer, start) {
+      const end = follower.follow(buffer, start);
+      if (end !== 0) entryCount++;
+      return end;
+    },
+    forgetTrees() {
+      isTreeWhole = false;
+      catchUp();
+      follower.disarm();
+      if (cursor !== undefined) cursor.tree = undefined;
+    },
     push(row) {
+      catchUp();
+      follower.disarm();
       entryCount++;
+      const before = findingCount;
       checkRow(row);
       days.push(row);
       cursor = cursor?.log === row.log ? cursor : openLog(row);
@@ -220,13 +343,18 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
         return;
       }
       checkNeighbour(at, row);
+      if (row.seq >= (at.start?.firstSeq ?? 0n)) at.tree?.append(Buffer.from(row.leaf, 'hex'));
       checkExpected(at, row);
       at.seq = row.seq;
       at.leaves = [row.leaf];
       at.offset = row.offset;
       at.day = row.day;
+      const next = at.expected[at.expectedAt];
+      const isUsual = findingCount === before && row.seq > 0n && row.seq >= (at.start?.firstSeq ?? 0n);
+      if (next !== undefined && isUsual) follower.arm(row, next.seq, at.tree);
     },
     finish() {
+      catchUp();
       closeLog();
       for (const violation of days.violations()) {
         report('DAY', violation.log, violation.seq, violation.detail, 'day');
@@ -234,15 +362,18 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
       if (options.window) return;
       for (const [log, heads] of expected) {
         const head = heads.at(-1);
-        if (head !== undefined && !logs.has(log)) {
-          report(
-            'LOG_MISSING',
-            log,
-            0n,
-            `the log was written up to seq ${head.seq}, the store has none of it`,
-          );
-        }
+        const start = options.starts?.get(log);
+        if (head === undefined || logs.has(log) || (start !== undefined && head.seq < start.firstSeq))
+          continue;
+        const verb = head.root === undefined ? 'written' : 'signed';
+        report('LOG_MISSING', log, 0n, `the log was ${verb} up to seq ${head.seq}, the store has none of it`);
       }
     },
   };
+}
+
+/** Recorded heads with the entry before the first one that must be there. */
+function withStart(recorded: readonly ExpectedHead[], start: PrunedStart): ExpectedHead[] {
+  const head: ExpectedHead = { seq: start.firstSeq - 1n, leaf: start.leaf };
+  return [...recorded, head].sort((a, b) => (a.seq < b.seq ? -1 : a.seq > b.seq ? 1 : 0));
 }

@@ -1,10 +1,17 @@
 import { readRows } from './clickhouse-store.ts';
 import { entriesDdl } from './migrations/0001-entries.ts';
+import { EVIDENCE_TABLES } from './migrations/0002-evidence.ts';
 import type { SchemaVariant } from './migrations/migration.ts';
 import { sqlString } from './sql-text.ts';
 import type { RawQuery } from './store.ts';
 
-/** How the definition of `custody.entries` differs from ours; both in the engine's own rendering. */
+/** Tables that hold evidence, by name in `custody`, with the definition each must have. */
+export const DEFINED_TABLES: Readonly<Record<string, (variant: SchemaVariant) => string>> = {
+  entries: entriesDdl,
+  ...EVIDENCE_TABLES,
+};
+
+/** How the definition of a table differs from ours; both in the engine's own rendering. */
 export type Definition =
   | { readonly state: 'equal' }
   | { readonly state: 'missing' }
@@ -15,11 +22,15 @@ export type Definition =
     };
 
 /** Compares the table's definition, as the engine has it, with the one of the variant in force. */
-export async function readDefinition(raw: RawQuery, variant: SchemaVariant): Promise<Definition> {
-  const ours = sqlString(entriesDdl(variant));
+export async function readDefinition(
+  raw: RawQuery,
+  variant: SchemaVariant,
+  table = 'entries',
+): Promise<Definition> {
+  const ours = sqlString((DEFINED_TABLES[table] ?? entriesDdl)(variant));
   const definitions = readRows(
     raw,
-    `SELECT create_table_query = formatQuerySingleLine(${ours}), formatQuery(create_table_query), formatQuery(${ours}) FROM system.tables WHERE database = 'custody' AND name = 'entries'`,
+    `SELECT create_table_query = formatQuerySingleLine(${ours}), formatQuery(create_table_query), formatQuery(${ours}) FROM system.tables WHERE database = 'custody' AND name = ${sqlString(table)}`,
     (read) => ({ equal: read.uint8(), theirs: read.string(), ours: read.string() }),
   );
   let found: Definition = { state: 'missing' };

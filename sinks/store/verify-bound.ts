@@ -1,6 +1,7 @@
 import type { Topic } from '../../streams/topic.ts';
 import { readRows } from './clickhouse-store.ts';
 import { formatDay } from './day.ts';
+import { sqlString } from './sql-text.ts';
 import type { RawQuery } from './store.ts';
 import { sourceKey } from './verify-heads.ts';
 import type { FindingLog } from './verify-report.ts';
@@ -50,6 +51,31 @@ async function storedBound(raw: RawQuery, findings: FindingLog): Promise<string 
   // Beyond that many partitions something is forged; then everything is read.
   if (parts.length >= PARTITIONS_MAX) return '1';
   return parts.length === 0 ? '0' : `(${parts.join(' OR ')})`;
+}
+
+/** First day that has rows, days since the epoch; `undefined` when the store cannot say or has none. */
+export async function oldestDay(raw: RawQuery, where: string): Promise<number | undefined> {
+  let oldest: number | undefined;
+  try {
+    const select = `SELECT count() > 0, min(day) FROM custody.entries WHERE ${where}`;
+    for await (const { any, day } of readRows(raw, select, (read) => ({
+      any: read.uint8(),
+      day: read.uint16(),
+    })))
+      if (any === 1) oldest = day;
+  } catch {
+    // It only names a cause more closely.
+  }
+  return oldest;
+}
+
+/** Whether entries were announced, under a later checkpoint, to be removed after the part of the anchor log that was read. */
+export async function prunedSince(raw: RawQuery, origin: string, size: bigint): Promise<boolean> {
+  const own = `origin = ${sqlString(origin)}`;
+  const signed = `(SELECT max(size) FROM custody.checkpoints WHERE ${own})`;
+  const select = `SELECT count() FROM custody.anchor_entries WHERE ${own} AND seq >= ${size} AND seq < ${signed} AND type = 'pruned'`;
+  for await (const count of readRows(raw, select, (read) => read.uint64())) return count > 0n;
+  return false;
 }
 
 /** Oldest retained record of each topic partition, by `sourceKey`. */

@@ -20,10 +20,15 @@ export interface Places {
   readonly tailWhole: boolean;
   /** By `sourceKey`; filled for a rebuild only. */
   readonly before: ReadonlyMap<string, Before>;
+  /** Whether a signed checkpoint covers the place: then it needs no record. */
+  isSigned(log: string, seq: bigint): boolean;
 }
 
 export interface PlacesOptions {
+  /** Recorded heads. */
   readonly expected: ReadonlyMap<string, LogHead>;
+  /** Entries of each log that are under a signed checkpoint. */
+  readonly signedSizes?: ReadonlyMap<string, bigint>;
   /** Oldest retained record by `sourceKey`. */
   readonly starts: ReadonlyMap<string, bigint>;
   readonly rebuild: boolean;
@@ -34,7 +39,7 @@ export const TAIL_MAX_ROWS = 200_000;
 const PLACE_MAX_ROWS = 16;
 
 /** Takes notes of rows in bounded memory. */
-export function createPlaces({ expected, starts, rebuild }: PlacesOptions): Places {
+export function createPlaces({ expected, signedSizes, starts, rebuild }: PlacesOptions): Places {
   const tail = new Map<string, StoredPlace[]>();
   const before = new Map<string, Before>();
   let beyondHeads = 0;
@@ -57,9 +62,11 @@ export function createPlaces({ expected, starts, rebuild }: PlacesOptions): Plac
     at.day = Math.max(at.day, row.day);
     before.set(key, at);
   }
+  const isSigned = (log: string, seq: bigint) => seq < (signedSizes?.get(log) ?? 0n);
   return {
     tail,
     before,
+    isSigned,
     get beyondHeads() {
       return beyondHeads;
     },
@@ -68,7 +75,8 @@ export function createPlaces({ expected, starts, rebuild }: PlacesOptions): Plac
     },
     note(row) {
       const head = expected.get(row.log);
-      if (head === undefined || row.seq > head.seq) noteBeyond(row);
+      const isKnown = head !== undefined && row.seq <= head.seq;
+      if (!isKnown && !isSigned(row.log, row.seq)) noteBeyond(row);
       if (rebuild) noteBefore(row);
     },
   };

@@ -10,12 +10,14 @@ export interface ReadStore {
   readonly where: string;
   readonly findings: FindingLog;
   readonly push: (row: RawEntry) => void;
+  /** Takes a row where it lies, or says 0 (`createRowReader`). */
+  readonly follow?: ((buffer: Buffer, at: number) => number) | undefined;
+  /** Rows handed over so far, in both ways. */
+  readonly count: () => number;
   /** Called before the next row when some rows could not be read. */
   readonly onUnread: () => void;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
-
-const PROGRESS_ROWS = 4096;
 
 /** Streams every row into `push` while the engine recomputes derived columns. Resolves with false if a part was unread. */
 export async function readStore(store: ReadStore): Promise<boolean> {
@@ -30,30 +32,31 @@ export async function readStore(store: ReadStore): Promise<boolean> {
 
 async function readEntries(store: ReadStore, pages: readonly Page[], rowCount: number): Promise<boolean> {
   const { raw, where, findings, onProgress } = store;
-  let done = 0;
   let whole = true;
-  const push = (row: RawEntry) => {
-    store.push(row);
-    if (++done % PROGRESS_ROWS === 0) onProgress?.(done, rowCount);
-  };
+  async function* reported(answer: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of answer) {
+      yield chunk;
+      onProgress?.(store.count(), rowCount);
+    }
+  }
   const begin = (page: Page | undefined) => page && begun(queryPage(raw, where, page));
   let next = begin(pages[0]);
   for (const [index, page] of pages.entries()) {
     const answer = next ?? queryPage(raw, where, page);
     next = begin(pages[index + 1]);
     try {
-      await decodePage(answer, push);
+      await decodePage(reported(answer), store.push, store.follow);
     } catch (error) {
       whole = false;
       findings.readFailure(page.label, error);
       store.onUnread();
     }
   }
-  if (whole && done !== rowCount) {
-    const detail = `the engine counts ${rowCount} rows and gives ${done}`;
+  if (whole && store.count() !== rowCount) {
+    const detail = `the engine counts ${rowCount} rows and gives ${store.count()}`;
     findings.add({ cause: 'COUNT_MISMATCH', log: 'custody.entries', seq: null, column: null, detail });
   }
-  onProgress?.(done, rowCount);
+  onProgress?.(store.count(), rowCount);
   return whole;
 }
 

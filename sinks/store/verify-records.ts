@@ -7,6 +7,7 @@ import {
 import type { Topic } from '../../streams/topic.ts';
 import { readRows } from './clickhouse-store.ts';
 import type { RawQuery } from './store.ts';
+import type { Places } from './verify-places.ts';
 import type { FindingLog } from './verify-report.ts';
 
 /** A stored row by place. */
@@ -45,7 +46,7 @@ async function* rebuilt({ topic, source, start, from, to }: Rebuild): AsyncGener
  */
 export async function compareTail(
   rebuild: Rebuild,
-  { tail, tailWhole }: { readonly tail: Map<string, StoredPlace[]>; readonly tailWhole: boolean },
+  { tail, tailWhole, isSigned }: Pick<Places, 'tail' | 'tailWhole' | 'isSigned'>,
   wanted: (log: string) => boolean,
   findings: FindingLog,
 ): Promise<void> {
@@ -56,6 +57,7 @@ export async function compareTail(
       const key = placeKey(entry.logId, entry.seq);
       const stored = tail.get(key);
       if (stored === undefined) {
+        if (isSigned(entry.logId, entry.seq)) continue;
         if (tailWhole && missing.length < ENTRIES_PER_CHUNK) missing.push(entry);
         continue;
       }

@@ -11,12 +11,45 @@ export interface VerifyReport {
   readonly findings_total: number;
   /** Identical copies of an entry: they say nothing against it. */
   readonly duplicates: number;
-  readonly verified_up_to: readonly { readonly log: string; readonly seq: string; readonly leaf: string }[];
+  readonly verified_up_to: readonly VerifiedLog[];
+  /** What notary and anchors say; `null` when the deployment has no checkpoints. */
+  readonly signed: SignedReport | null;
   /** Rows later than the recorded heads, compared with the records of the log instead. */
   readonly beyond_heads: number;
   /** Checks that could not be made, and why. */
   readonly checks_not_done: readonly string[];
   readonly took_ms: number;
+}
+
+/** How far one log was verified. */
+export interface VerifiedLog {
+  readonly log: string;
+  /** Last entry. */
+  readonly seq: string;
+  readonly leaf: string;
+  /** Entries under the newest signed checkpoint. */
+  readonly signed_size: string;
+  /** Entries under a checkpoint that an anchor outside of the store holds too. */
+  readonly anchored_size: string;
+  /** Size up to which the recomputed root is the signed one; 0 when only a part of the log was read. */
+  readonly root_size: string;
+  /** Entries after the newest checkpoint: the window in which only the records of the log vouch for them. */
+  readonly unsigned: string;
+}
+
+export interface SignedReport {
+  /** Where the keys come from: a policy from outside, the deployment itself, or only the log. */
+  readonly key_source: 'pinned' | 'local' | 'none';
+  readonly keys: readonly string[];
+  readonly anchor_log_size: string;
+  readonly signed_size: string;
+  readonly signed_at_ms: number | null;
+  readonly anchored_size: string;
+  readonly witnessed_size: string | null;
+  /** The anchors that answered, with the size each holds. */
+  readonly anchors: readonly { readonly id: string; readonly size: string }[];
+  /** Two signed checkpoints of one size with different trees: proof against whoever signed them. */
+  readonly split_views: readonly { readonly size: string; readonly notes: readonly [string, string] }[];
 }
 
 export type ReportedFinding = Omit<Finding, 'seq'> & { readonly seq: string | null };

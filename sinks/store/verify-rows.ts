@@ -80,12 +80,16 @@ export function queryPage(raw: RawQuery, where: string, page: Page): AsyncIterab
   );
 }
 
-/** Hands over each row of an answer to `queryPage`; its body is valid during the call. */
+/**
+ * Hands over each row of an answer to `queryPage`; its body is valid during the call. Rows that `follow` takes are not
+ * decoded.
+ */
 export async function decodePage(
   answer: AsyncIterable<Uint8Array>,
   push: (row: RawEntry) => void,
+  follow?: (buffer: Buffer, at: number) => number,
 ): Promise<void> {
-  const reader = createRowReader(decodeStoredEntry);
+  const reader = createRowReader(decodeStoredEntry, follow);
   // No promise per row: at this rate one costs as much as a hash.
   for await (const chunk of answer) for (const row of reader.push(chunk)) push(row);
   reader.end();

@@ -1,25 +1,27 @@
 import type { SchemaVariant } from './migrations/migration.ts';
 import { readSettings } from './pinned-settings.ts';
 import { createRowReader } from './row-binary.ts';
-import { readDefinition } from './schema-definition.ts';
+import { DEFINED_TABLES, readDefinition } from './schema-definition.ts';
 import type { RawQuery } from './store.ts';
 import type { FindingLog } from './verify-report.ts';
 
 const TABLE = 'custody.entries';
 
-/** Compares the table's definition, as the engine has it, with ours in the engine's own rendering. */
+/** Compares the definitions of the tables that hold evidence, as the engine has them, with ours in its own rendering. */
 export async function checkSchema(
   raw: RawQuery,
   variant: SchemaVariant,
   findings: FindingLog,
 ): Promise<void> {
-  const definition = await readDefinition(raw, variant);
-  if (definition.state === 'equal') return;
-  const detail =
-    definition.state === 'missing'
-      ? 'the table is missing'
-      : `the definition is not the one this version makes: ${definition.where.join(', ')}`;
-  findings.add({ cause: 'SCHEMA_FINGERPRINT', log: TABLE, seq: null, column: null, detail });
+  for (const table of Object.keys(DEFINED_TABLES)) {
+    const definition = await readDefinition(raw, variant, table);
+    if (definition.state === 'equal') continue;
+    const detail =
+      definition.state === 'missing'
+        ? 'the table is missing'
+        : `the definition is not the one this version makes: ${definition.where.join(', ')}`;
+    findings.add({ cause: 'SCHEMA_FINGERPRINT', log: `custody.${table}`, seq: null, column: null, detail });
+  }
 }
 
 /** Rows that are in the parts and that a plain read does not give. */

@@ -2,6 +2,8 @@ import { genesisBody } from '../../evidence/entry-builder.ts';
 import { bodyHash, entryPreimage, leafHash, ZERO_LINK, type EntryKind } from '../../evidence/entry.ts';
 import { parseLogId } from '../../evidence/log-id.ts';
 import { WRITTEN_COLUMNS } from '../../sinks/store/tab-separated.ts';
+import type { EmbeddedLog } from '../../streams/embedded/open-log.ts';
+import type { Ledger } from './ledger-fixture.ts';
 
 const TOPIC = 'custody.events';
 const APPEND_TIME_MS = 1_790_000_000_000;
@@ -61,3 +63,34 @@ export function inventedPlaces(log: string, count: number): ForgedPlace[] {
     ...Array.from({ length: count }, (_, number) => place(number, 'event', event(number))),
   ];
 }
+
+/** The log written again from its rows, one entry changed, every hash and link after it recomputed. */
+export async function rewrittenFrom(
+  ledger: Pick<Ledger, 'answer'>,
+  log: string,
+  changed: number,
+): Promise<{ sql: string[]; head: { seq: string; leaf: string } }> {
+  const answer = await ledger.answer(
+    [],
+    `SELECT koffset, kts_ms, day, kind, hex(body) FROM custody.entries WHERE log = '${log}' ORDER BY seq`,
+  );
+  const places = answer.split('\n').map((line, seq): ForgedPlace => {
+    const [offset = '', appendTimeMs = '', day = '', kind = '', hex = ''] = line.split('\t');
+    const text = Buffer.from(hex, 'hex').toString('utf8');
+    const body = Buffer.from(seq === changed ? text.replace('allow', 'deny') : text);
+    return { offset, appendTimeMs, day, kind, body };
+  });
+  const { sql, leaf } = forgedInsert(log, places);
+  const remove = `ALTER TABLE custody.entries DELETE WHERE log = '${log}' SETTINGS mutations_sync = 2`;
+  return { sql: [remove, ...sql], head: { seq: String(places.length - 1), leaf } };
+}
+
+/** Makes the head recorded beside the log another one, as somebody with that disk could. */
+export const headAs =
+  (log: string, head: { readonly seq: string; readonly leaf: string }) =>
+  async ({ state }: EmbeddedLog): Promise<void> => {
+    const value = Buffer.from(JSON.stringify(head));
+    for await (const { name } of state.entries('ledger/')) {
+      if (name.endsWith(log)) await state.write([{ name, value }]);
+    }
+  };

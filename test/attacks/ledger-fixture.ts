@@ -6,9 +6,9 @@ import { createLogger } from '../../runtime/logger.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
 import { ALERT_SCHEMA } from '../../schemas/alert.ts';
 import { configSchema } from '../../schemas/config.ts';
-import { openChdbStore } from '../../sinks/store/chdb-store.ts';
+import { type ChdbStore, openChdbStore } from '../../sinks/store/chdb-store.ts';
 import { createLedgerWriter, LEDGER_GROUP } from '../../sinks/store/ledger-writer.ts';
-import type { RawQuery } from '../../sinks/store/store.ts';
+import type { RawQuery, Store } from '../../sinks/store/store.ts';
 import type { VerifyReport } from '../../sinks/store/verify-report.ts';
 import { verifyStore, type VerifyOptions } from '../../sinks/store/verify-store.ts';
 import { type EmbeddedLog, openEmbeddedLog } from '../../streams/embedded/open-log.ts';
@@ -53,10 +53,15 @@ export interface AttackOptions extends Partial<Omit<VerifyOptions, 'raw'>> {
   /** Stands between the verification and the store. */
   readonly through?: (raw: RawQuery) => RawQuery;
   readonly onFiles?: (directory: string) => void;
+  /** What the pipeline itself does to the store before it is verified. */
+  readonly onStore?: (store: ChdbStore) => Promise<void>;
 }
 
 /** Writes days of records of two tenants through the real log, the real writer and the real engine. */
-export async function writeLedger(days = 3): Promise<Ledger> {
+export async function writeLedger(
+  days = 3,
+  onDay: (store: Store, nowMs: number) => Promise<void> = () => Promise.resolve(),
+): Promise<Ledger> {
   const directory = mkdtempSync(join(tmpdir(), 'custody-attack-'));
   let nowMs = START_MS;
   const log = await openLogAt(join(directory, 'log'), () => nowMs);
@@ -88,6 +93,7 @@ export async function writeLedger(days = 3): Promise<Ledger> {
       await deadletter.append([{ key: tenant, value: Buffer.from('not JSON') }]);
     }
     await drained(log);
+    await onDay(store, nowMs);
   }
   await writer.stop();
   await store.close();
@@ -97,7 +103,7 @@ export async function writeLedger(days = 3): Promise<Ledger> {
   return {
     directory,
     logOf: (tenant) => `${DEPLOYMENT}/${tenant}/${topicId}-0/0`,
-    async attack(statements, { onLog, onFiles, through, ...options } = {}) {
+    async attack(statements, { onLog, onFiles, onStore, through, ...options } = {}) {
       const copy = mkdtempSync(join(tmpdir(), 'custody-attacked-'));
       cpSync(directory, copy, { recursive: true, verbatimSymlinks: true });
       const attacked = await openLogAt(join(copy, 'log'), () => nowMs);
@@ -111,6 +117,7 @@ export async function writeLedger(days = 3): Promise<Ledger> {
         onFiles?.(join(copy, 'store'));
         const opened = await openChdbStore({ path: join(copy, 'store') });
         try {
+          await onStore?.(opened);
           return await verifyStore({
             raw: through?.(opened.raw) ?? opened.raw,
             states: [attacked.state],

@@ -4,7 +4,7 @@ import { comparePartitions } from '../../sinks/store/verify-partitions.ts';
 import { createFindingLog } from '../../sinks/store/verify-report.ts';
 import type { EmbeddedLog } from '../../streams/embedded/open-log.ts';
 import { verifies } from '../requirements.ts';
-import { forgedInsert, inventedPlaces, type ForgedPlace } from './forge.ts';
+import { forgedInsert, inventedPlaces, rewrittenFrom } from './forge.ts';
 import { DEPLOYMENT, type Ledger, writeLedger } from './ledger-fixture.ts';
 
 let ledger: Ledger;
@@ -18,26 +18,9 @@ afterAll(() => ledger.remove());
 const located = (cause: string, log: string, seq: string | null) =>
   expect.objectContaining({ cause, log, seq }) as unknown;
 
-/** The log written again from its rows, entry 7 changed, every hash and link after it recomputed. */
-async function rewriteFrom7(): Promise<{ sql: string[]; head: { seq: string; leaf: string } }> {
-  const answer = await ledger.answer(
-    [],
-    `SELECT koffset, kts_ms, day, kind, hex(body) FROM custody.entries WHERE log = '${acme}' ORDER BY seq`,
-  );
-  const places = answer.split('\n').map((line, seq): ForgedPlace => {
-    const [offset = '', appendTimeMs = '', day = '', kind = '', hex = ''] = line.split('\t');
-    const text = Buffer.from(hex, 'hex').toString('utf8');
-    const body = Buffer.from(seq === 7 ? text.replace('allow', 'deny') : text);
-    return { offset, appendTimeMs, day, kind, body };
-  });
-  const { sql, leaf } = forgedInsert(acme, places);
-  const remove = `ALTER TABLE custody.entries DELETE WHERE log = '${acme}' SETTINGS mutations_sync = 2`;
-  return { sql: [remove, ...sql], head: { seq: String(places.length - 1), leaf } };
-}
-
 test('a log rewritten from the middle with every later hash recomputed differs from its head', async () => {
   verifies('P4');
-  const { sql, head } = await rewriteFrom7();
+  const { sql, head } = await rewrittenFrom(ledger, acme, 7);
   const report = await ledger.attack(sql);
   expect(report.verdict).toBe('invalid');
   expect(report.findings).toEqual([located('HEAD_MISMATCH', acme, head.seq)]);
@@ -45,7 +28,7 @@ test('a log rewritten from the middle with every later hash recomputed differs f
 
 test('a log rewritten together with its head is found by a rebuild, at the first changed entry', async () => {
   verifies('P4');
-  const { sql, head } = await rewriteFrom7();
+  const { sql, head } = await rewrittenFrom(ledger, acme, 7);
   const onLog = async ({ state }: EmbeddedLog) => {
     const value = Buffer.from(JSON.stringify(head));
     for await (const { name } of state.entries('ledger/')) {

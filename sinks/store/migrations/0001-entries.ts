@@ -3,7 +3,7 @@ import { sqlString } from '../sql-text.ts';
 import { engineOf, onCluster, type Migration, type SchemaVariant } from './migration.ts';
 
 /** The entry preimage (docs/spec/entry.md) in SQL, over the stored columns. */
-const PREIMAGE =
+export const PREIMAGE =
   "concat('mcp-audit/entry/v1\\n', log, '\\n', toString(seq), '\\n', lower(hex(prev)), '\\n', topic, '/', toString(kpart), '/', toString(koffset), '\\n', toString(kts_ms), '\\n', kind, '\\n', lower(hex(body_sha)), '\\n')";
 
 /**

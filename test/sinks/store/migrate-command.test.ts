@@ -105,7 +105,7 @@ describe('custody migrate', () => {
     );
     const { code, err } = await custody('migrate');
     expect(code).toBe(6);
-    expect(err).toContain('schema version 7 is newer than 1');
+    expect(err).toContain('schema version 7 is newer than 3');
   });
 
   test('a password that is refused is a matter of configuration, one that is missing is named', async () => {
