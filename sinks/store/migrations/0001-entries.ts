@@ -19,11 +19,10 @@ const deduplication = ({ cluster }: SchemaVariant) =>
     ? 'non_replicated_deduplication_window = 10000'
     : 'replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800';
 
-/**
- * The table as every store of the variant must have it; verification compares the server's definition, in which a
- * cluster is not named, with this text.
- */
-export const entriesDdl = (variant: SchemaVariant): string => `CREATE TABLE custody.entries
+const entriesWith = (
+  variant: SchemaVariant,
+  added: readonly string[],
+): string => `CREATE TABLE custody.entries
 (
   log LowCardinality(String) COMMENT 'Log id: deployment/tenant/topicId-partition/epoch',
   tenant LowCardinality(String) COMMENT 'Second part of the log id',
@@ -39,14 +38,25 @@ export const entriesDdl = (variant: SchemaVariant): string => `CREATE TABLE cust
   leaf FixedString(32) COMMENT 'SHA-256 of a zero byte and the preimage',
   body String COMMENT 'Exact bytes of the record' CODEC(ZSTD(1)),
 ${hotColumns.map((hot) => `  ${hot.name} ${hot.type} MATERIALIZED ${hot.expression(PARSED_BODY)} COMMENT ${sqlString(hot.comment)},`).join('\n')}
-  INDEX append_time kts_ms TYPE minmax GRANULARITY 1,
-  CONSTRAINT leaf_ok CHECK leaf = SHA256(concat(char(0), ${PREIMAGE})),
+${added.map((definition) => `  ${definition},\n`).join('')}  CONSTRAINT leaf_ok CHECK leaf = SHA256(concat(char(0), ${PREIMAGE})),
   CONSTRAINT body_ok CHECK body_sha = SHA256(body)
 )
 ENGINE = ${engineOf(variant)}
 PARTITION BY day
 ORDER BY (log, seq)
 SETTINGS ${deduplication(variant)}, fsync_after_insert = 1, fsync_part_directory = 1, enable_block_number_column = 0, enable_block_offset_column = 0, index_granularity = 8192, ${SMALL_MERGES}`;
+
+/** The table as version 1 made it, byte for byte; later steps add to it. */
+export const releasedEntriesDdl = (variant: SchemaVariant): string => entriesWith(variant, []);
+
+/** What later steps added between the columns and the constraints, as the engine names it. */
+const ADDED = ['INDEX append_time kts_ms TYPE minmax GRANULARITY 1'];
+
+/**
+ * The table as every store of the variant must have it; verification compares the server's definition, in which a
+ * cluster is not named, with this text.
+ */
+export const entriesDdl = (variant: SchemaVariant): string => entriesWith(variant, ADDED);
 
 const toolCalls = (
   variant: SchemaVariant,
@@ -87,7 +97,7 @@ export const entriesMigration: Migration = {
   version: 1,
   name: '0001-entries',
   statements: (variant) => [
-    entriesDdl(variant).replace(
+    releasedEntriesDdl(variant).replace(
       'CREATE TABLE custody.entries',
       () => `CREATE TABLE IF NOT EXISTS custody.entries${onCluster(variant)}`,
     ),
