@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,11 @@ import { startPipelineProcess, until, queryRows, type PipelineProcess } from '..
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
+const missing = ['jq', 'unzip', 'xxd', 'openssl'].filter(
+  (tool) => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0,
+);
+const missingTools = missing.length === 0 ? '' : `(not run: ${missing.join(', ')} missing)`;
+
 /** The shell blocks of one README section, as a reader would paste them. */
 async function shellBlocks(heading: string): Promise<string[]> {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
@@ -18,18 +23,23 @@ async function shellBlocks(heading: string): Promise<string[]> {
 
 describe('the commands of the README, run as written but for the ports', () => {
   let dataDir: string;
+  /** Where commands put files that a reader would find in the working directory. */
+  let outside: string;
   let pipeline: PipelineProcess;
   beforeAll(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'custody-readme-'));
+    outside = await mkdtemp(join(tmpdir(), 'custody-readme-files-'));
     pipeline = await startPipelineProcess(dataDir);
   });
   afterAll(async () => {
     await pipeline.stop();
     await rm(dataDir, { recursive: true, force: true });
+    await rm(outside, { recursive: true, force: true });
   });
 
   async function run(block: string): Promise<string> {
     const here = block
+      .replaceAll(/(?<![\w./-])(bundle\.key|inc-42\.zip|trust\.json)/g, (file) => join(outside, file))
       .replaceAll('http://127.0.0.1:4318', pipeline.http)
       .replaceAll('http://127.0.0.1:8123', pipeline.sql);
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', here], {
@@ -53,6 +63,16 @@ describe('the commands of the README, run as written but for the ports', () => {
       expect(output).toContain('scope-drift');
       expect(output).toContain('agent-7\tread_file\tallow');
       expect(output).toContain('valid');
+    },
+  );
+
+  test.skipIf(missingTools !== '')(
+    `a bundle for somebody else is made and verifies, also with the shell script ${missingTools}`,
+    { timeout: 120_000 },
+    async () => {
+      const [block] = await shellBlocks('Evidence for somebody else');
+      const output = await run(block ?? '');
+      expect(output.match(/^VALID/gm)).toHaveLength(2);
     },
   );
 
