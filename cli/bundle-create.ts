@@ -4,7 +4,6 @@ import { Command } from 'commander';
 import type { BundleMode } from '../bundle/case-data.ts';
 import type { BundleStep, CreatedBundle } from '../bundle/create.ts';
 import type { CaseQuery } from '../bundle/scope.ts';
-import { parseSigningKey } from '../evidence/note/key.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { loadDeployment } from '../runtime/deployment.ts';
 import { ConfigError } from '../runtime/errors.ts';
@@ -15,10 +14,9 @@ import { attachTo } from './bundle-attach.ts';
 import { bundleKeyOf } from './bundle-key.ts';
 import { enterBundleAct } from './bundle-notary.ts';
 import { interruptible } from './interruptible.ts';
-import { named } from './keys.ts';
 import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
 import { createProgress, type Progress } from './progress.ts';
-import { readSecret } from './secrets.ts';
+import { receiptKeyOf } from './receipt-key.ts';
 import { openSqlAccess } from './sql-access.ts';
 import { rawOver } from './verify.ts';
 import { version } from './version.ts';
@@ -214,11 +212,6 @@ function targetOf(config: Config, id: string) {
   if (target === undefined)
     throw new ConfigError(`cannot attach to ${id}: bundle.attach has no such target`, { path: '--attach' });
   return target;
-}
-
-function receiptKeyOf(config: Config) {
-  const { key } = config.receipts;
-  return key && named('receipts.key', () => parseSigningKey(readSecret(key, 'receipts.key', process.env)));
 }
 
 const STEPS: Readonly<Record<BundleStep, { readonly label: string; readonly unit: string } | undefined>> = {

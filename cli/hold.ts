@@ -2,21 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import { anchorOrigin, type AnchorAct } from '../evidence/anchor-log/entry.ts';
 import type { Hold } from '../evidence/anchor-log/holds.ts';
-import { awaitAct, requestAct } from '../notary/requests.ts';
 import { notaryStateDir } from '../pipeline/notary-state-dir.ts';
 import { loadDeployment } from '../runtime/deployment.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { Config } from '../schemas/config.ts';
 import { TENANT_PATTERN } from '../schemas/event.ts';
+import { type ActFlags, enterAct, withActOptions } from './acts.ts';
 import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
 import { openSqlAccess } from './sql-access.ts';
 import { rawOver } from './verify.ts';
 
-interface ActFlags extends CommonOptions {
-  readonly operator: string;
-  readonly reason: string;
-  readonly wait: string;
-}
 interface AddFlags extends ActFlags {
   readonly tenant?: string;
   readonly from?: string;
@@ -37,10 +32,10 @@ Examples:
   custody hold list --json
   custody hold release hold-6f1c... --operator counsel@example --reason "settled"
 
-A hold keeps whole days, of every tenant, and every later day. It counts from the moment it is asked for. Of days whose
+A hold keeps whole days, of every tenant, and every later day. It counts from the moment it is asked for, entered or not. Of days whose
 removal was announced before it may come too late.`,
     );
-  withAct(hold.command('add'))
+  withActOptions(hold.command('add'))
     .description('let nothing of some days be removed; without days: nothing at all')
     .option('-t, --tenant <id>', 'whose evidence it is for; goes into the anchor log')
     .option('--from <day>', 'first UTC day, YYYY-MM-DD')
@@ -48,9 +43,9 @@ removal was announced before it may come too late.`,
     .option('--case <id>', 'case or ticket, added to the reason')
     .action(async (flags: AddFlags) => {
       const act = holdAct(flags);
-      await enter(configOf(flags), act, flags, { hold_id: act.hold_id });
+      await enterAct(configOf(flags), act, flags, { hold_id: act.hold_id });
     });
-  withAct(hold.command('release'))
+  withActOptions(hold.command('release'))
     .description('end a hold')
     .argument('<id>', 'of the hold (custody hold list)')
     .action(async (id: string, flags: ActFlags) => {
@@ -61,7 +56,9 @@ removal was announced before it may come too late.`,
       if (!entered.some((each) => each.id === id))
         throw new InputError('input_invalid', `cannot release ${id}: no such hold is in force`);
       const { operator, reason } = flags;
-      await enter(config, { type: 'hold_released', hold_id: id, operator, reason }, flags, { hold_id: id });
+      await enterAct(config, { type: 'hold_released', hold_id: id, operator, reason }, flags, {
+        hold_id: id,
+      });
     });
   withCommonOptions(hold.command('list'))
     .description('the holds that are in force')
@@ -74,13 +71,6 @@ removal was announced before it may come too late.`,
       process.stdout.write(flags.json === true ? `${JSON.stringify(holds)}\n` : holdText(holds));
     });
   return hold;
-}
-
-function withAct(command: Command): Command {
-  return withCommonOptions(command)
-    .requiredOption('--operator <who>', 'who decides this; goes into the anchor log')
-    .requiredOption('--reason <text>', 'why; goes into the anchor log')
-    .option('--wait <seconds>', 'how long to wait for the notary', '30');
 }
 
 function holdAct({
@@ -113,31 +103,6 @@ const isDay = (text: string): boolean =>
   /^\d{4}-\d{2}-\d{2}$/.test(text) &&
   !Number.isNaN(Date.parse(text)) &&
   new Date(text).toISOString().startsWith(text);
-
-async function enter(
-  config: Config,
-  act: AnchorAct,
-  { json, wait }: ActFlags,
-  about: { readonly hold_id: string },
-): Promise<void> {
-  const seconds = Number(wait);
-  if (!(seconds >= 0 && seconds <= 3600))
-    throw new InputError('input_invalid', 'cannot use --wait: it is not a number of seconds up to 3600');
-  const stateDir = notaryStateDir(config);
-  const { id } = await requestAct(stateDir, act);
-  const entered = await awaitAct(stateDir, id, seconds * 1000);
-  const place =
-    entered === undefined
-      ? { state: 'requested' as const }
-      : { state: 'entered' as const, seq: String(entered.seq), size: String(entered.size) };
-  if (json === true) process.stdout.write(`${JSON.stringify({ ...about, ...place })}\n`);
-  else
-    process.stdout.write(
-      entered === undefined
-        ? `${about.hold_id}\nasked; no notary answered in time, the next one that runs on this state enters it${act.type === 'hold' ? '. Retention heeds it already' : ''}\n`
-        : `${about.hold_id}\nentry ${entered.seq} of the anchor log, signed at size ${entered.size}\n`,
-    );
-}
 
 interface Holds {
   readonly entered: readonly Hold[];

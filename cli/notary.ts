@@ -5,18 +5,12 @@ import { Command } from 'commander';
 import { type AnchorAct, anchorOrigin, keyRotationText } from '../evidence/anchor-log/entry.ts';
 import { formatSigningKey, formatVerifierKey, parseVerifierKey, signingKey } from '../evidence/note/key.ts';
 import { NEXT_KEY, PUBLIC_KEY } from '../notary/keys.ts';
-import { awaitAct, type EnteredAct, requestAct } from '../notary/requests.ts';
 import { notaryStateDir } from '../pipeline/notary-state-dir.ts';
 import { ConfigError, InputError } from '../runtime/errors.ts';
 import type { Config } from '../schemas/config.ts';
+import { type ActFlags, enterAct, withActOptions } from './acts.ts';
 import { named } from './keys.ts';
 import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
-
-interface ActFlags extends CommonOptions {
-  readonly operator: string;
-  readonly reason: string;
-  readonly wait: string;
-}
 
 /** `custody notary`: acts on the key that signs checkpoints; each becomes an entry of the anchor log. */
 export function notaryCommand(): Command {
@@ -36,7 +30,7 @@ What these enter into the anchor log, verifiers see: a rotation that the old key
       const key = publicKeyOf(configOf(flags));
       process.stdout.write(flags.json === true ? `${JSON.stringify({ verifier_key: key })}\n` : `${key}\n`);
     });
-  withAct(notary.command('rotate'))
+  withActOptions(notary.command('rotate'))
     .description('make a new key and let it take over')
     .action(async (flags: ActFlags) => {
       const config = configOf(flags);
@@ -67,14 +61,14 @@ What these enter into the anchor log, verifiers see: a rotation that the old key
         operator,
         reason,
       };
-      report(flags, await enter(stateDir, act, flags), {
+      await enterAct(config, act, flags, {
         verifier_key: taker,
         ...(config.notary.key === undefined
           ? {}
           : { next: `put ${path} in the place of the key that is configured, then take it away` }),
       });
     });
-  withAct(notary.command('compromised'))
+  withActOptions(notary.command('compromised'))
     .description('say since when a key must not be trusted')
     .argument('<key>', 'its public half')
     .requiredOption(
@@ -88,51 +82,11 @@ What these enter into the anchor log, verifiers see: a rotation that the old key
         throw new InputError('input_invalid', 'cannot use --since-size: it is not a number of entries');
       const { operator, reason } = flags;
       const act: AnchorAct = { type: 'key_compromised', key, since_size: flags.sinceSize, operator, reason };
-      report(flags, await enter(notaryStateDir(config), act, flags), {
+      await enterAct(config, act, flags, {
         next: 'say the same in every trust policy: compromised_since_size',
       });
     });
   return notary;
-}
-
-function withAct(command: Command): Command {
-  return withCommonOptions(command)
-    .requiredOption('--operator <who>', 'who decides this; goes into the anchor log')
-    .requiredOption('--reason <text>', 'why; goes into the anchor log')
-    .option('--wait <seconds>', 'how long to wait for the notary', '30');
-}
-
-async function enter(
-  stateDir: string,
-  act: AnchorAct,
-  { wait }: { readonly wait: string },
-): Promise<EnteredAct | undefined> {
-  const { id } = await requestAct(stateDir, act);
-  return awaitAct(stateDir, id, Number(wait) * 1000);
-}
-
-function report(
-  { json }: CommonOptions,
-  entered: EnteredAct | undefined,
-  more: Readonly<Record<string, string>>,
-): void {
-  const place =
-    entered === undefined
-      ? { state: 'waiting' }
-      : { state: 'entered', seq: String(entered.seq), size: String(entered.size) };
-  if (json === true) {
-    process.stdout.write(`${JSON.stringify({ ...place, ...more })}\n`);
-    return;
-  }
-  const sentence =
-    entered === undefined
-      ? 'asked; no notary answered in time, the next one that runs on this state enters it'
-      : `entry ${entered.seq} of the anchor log, signed at size ${entered.size}`;
-  process.stdout.write(
-    `${sentence}\n${Object.entries(more)
-      .map(([name, value]) => `${name}: ${value}\n`)
-      .join('')}`,
-  );
 }
 
 /** The key that signs now, as the notary left it beside its state. */

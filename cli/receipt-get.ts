@@ -53,7 +53,8 @@ Examples:
   custody receipt get 0c9d2a4e-… --json
 
 Writes <receipt id>.receipt.json (DSSE), .tlog-proof (the entry in its log), .anchor.tlog-proof (that log in the anchor
-log) and, where there is one, .before.tlog-proof (the log without the entry). A receipt that a gateway signed itself is
+log) and, where there are such, .before.tlog-proof (the log without the entry) and .rotations.json (how the notary's key
+changed). A receipt that a gateway signed itself is
 written as it came.`,
     )
     .action(async (id: string, flags: GetFlags) => {
@@ -109,6 +110,7 @@ async function writeReceipt(
     ['tlog-proof', proofs.proof],
     ['anchor.tlog-proof', proofs.anchorProof],
     ['before.tlog-proof', proofs.beforeProof],
+    ['rotations.json', proofs.rotations],
   ];
   const files: string[] = [];
   for (const [ending, text] of parts) {

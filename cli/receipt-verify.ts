@@ -15,6 +15,7 @@ interface VerifyFlags {
   readonly proof?: string;
   readonly anchorProof?: string;
   readonly beforeProof?: string;
+  readonly rotations?: string;
   readonly purpose: 'archival' | 'live';
   readonly maxAge: string;
   readonly seen?: string;
@@ -45,6 +46,7 @@ export function receiptVerifyCommand(setExitCode: SetExitCode): Command {
     .option('--proof <file>', 'default: <id>.tlog-proof')
     .option('--anchor-proof <file>', 'default: <id>.anchor.tlog-proof')
     .option('--before-proof <file>', 'default: <id>.before.tlog-proof, if there')
+    .option('--rotations <file>', 'changes of the key of the notary; default: <id>.rotations.json, if there')
     .addOption(
       new Option(
         '-p, --purpose <purpose>',
@@ -77,6 +79,7 @@ Exit codes: 0 valid, 3 invalid, 4 undecidable (docs/spec/receipt.md says what ea
         proof: proofText(flags.proof, beside('.tlog-proof'), '--proof'),
         anchorProof: proofText(flags.anchorProof, beside('.anchor.tlog-proof'), '--anchor-proof'),
         beforeProof: proofText(flags.beforeProof, beside('.before.tlog-proof'), '--before-proof'),
+        rotations: proofText(flags.rotations, beside('.rotations.json'), '--rotations'),
       };
       const first = verifyReceipt(
         presented,

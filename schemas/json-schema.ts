@@ -4,6 +4,7 @@ import { configSchema } from './config.ts';
 import { eventSchema } from './event.ts';
 import { malformedSchema } from './malformed.ts';
 import { receiptSchema } from './receipt.ts';
+import { trustPolicySchema } from './trust-policy.ts';
 
 const DRAFT = 'draft-2020-12';
 
@@ -14,6 +15,7 @@ export function jsonSchemas(): ReadonlyMap<string, unknown> {
     event: eventSchema,
     malformed: malformedSchema,
     receipt: receiptSchema,
+    'trust-policy': trustPolicySchema,
   };
   return new Map<string, unknown>([
     ...Object.entries(records).map(

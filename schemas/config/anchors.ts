@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { host } from './listener.ts';
 import { kafkaConnection } from './log.ts';
 import { LOOPBACK, whyNotUrl } from './loopback.ts';
-import { file, secret } from './secret.ts';
+import { checkS3Url, s3Bucket } from './s3.ts';
+import { file } from './secret.ts';
 import { syslogReceiver } from './sinks.ts';
 
 const id = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/);
@@ -37,31 +38,11 @@ const s3Anchor = z
   .strictObject({
     id,
     type: z.literal('s3'),
-    bucket: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/)
-      .describe('with object lock'),
-    prefix: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/)
-      .max(200)
-      .default('custody'),
-    region: z.string().min(1).default('us-east-1'),
-    url: z.url().optional().describe('endpoint of a server that is not AWS'),
-    path_style: z.boolean().default(false).describe('the bucket in the path instead of the host name'),
-    credentials: z
-      .strictObject({ access_key_id: secret, secret_access_key: secret, session_token: secret.optional() })
-      .optional()
-      .describe('default: what the AWS SDK finds (environment, profile, role of the machine)'),
-    retention_days: z.int().min(1).max(36_500).default(90).describe('nobody can delete an object sooner'),
+    ...s3Bucket({ prefix: 'custody', retentionDays: 90 }),
     interval_ms: interval_ms(60_000),
     timeout_ms,
-    ca_file,
-    dangerously_without_tls,
   })
-  .superRefine(({ url, dangerously_without_tls }, context) => {
-    if (url !== undefined) checkUrl({ url, dangerously_without_tls }, context);
-  })
+  .superRefine(checkS3Url)
   .describe('S3 Object Lock in compliance mode');
 
 const rfc3161Anchor = z

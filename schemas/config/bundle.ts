@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { whyNotUrl } from './loopback.ts';
+import { checkS3Url, s3Bucket } from './s3.ts';
 import { file, secret } from './secret.ts';
 
 const id = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/);
@@ -10,11 +10,6 @@ const timeout_ms = z
   .max(24 * 3_600_000)
   .default(3_600_000)
   .describe('for the whole file, or for each part of it');
-const dangerously_without_tls = z
-  .boolean()
-  .default(false)
-  .describe('beyond loopback without TLS: only on a network nobody else is on');
-
 const webhookTarget = z
   .strictObject({
     id,
@@ -37,31 +32,10 @@ const s3Target = z
   .strictObject({
     id,
     type: z.literal('s3'),
-    bucket: z
-      .string()
-      .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/)
-      .describe('with object lock'),
-    prefix: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/)
-      .max(200)
-      .default('custody-bundles'),
-    region: z.string().min(1).default('us-east-1'),
-    url: z.url().optional().describe('endpoint of a server that is not AWS'),
-    path_style: z.boolean().default(false).describe('the bucket in the path instead of the host name'),
-    credentials: z
-      .strictObject({ access_key_id: secret, secret_access_key: secret, session_token: secret.optional() })
-      .optional()
-      .describe('default: what the AWS SDK finds (environment, profile, role of the machine)'),
-    retention_days: z.int().min(1).max(36_500).default(365).describe('nobody can delete the bundle sooner'),
-    ca_file,
+    ...s3Bucket({ prefix: 'custody-bundles', retentionDays: 365 }),
     timeout_ms,
-    dangerously_without_tls,
   })
-  .superRefine(({ url, dangerously_without_tls: isAllowed }, context) => {
-    const message = url === undefined ? undefined : whyNotUrl(url, isAllowed);
-    if (message !== undefined) context.addIssue({ code: 'custom', path: ['url'], message });
-  })
+  .superRefine(checkS3Url)
   .describe('S3 Object Lock in compliance mode');
 
 const target = z.discriminatedUnion('type', [webhookTarget, s3Target]);
