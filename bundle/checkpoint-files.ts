@@ -1,4 +1,3 @@
-import { parseAnchorEntry } from '../evidence/anchor-log/entry.ts';
 import { FILE, logNoteFile, timestampFile } from '../evidence/bundle/format.ts';
 import { parseVerifierKey, verifiedBy, type VerifierKey } from '../evidence/note/key.ts';
 import {
@@ -9,9 +8,8 @@ import {
   type NoteSignature,
   type SignedNote,
 } from '../evidence/note/note.ts';
-import { firstCheckpointCovering, readAnchorEntries } from '../sinks/store/checkpoints.ts';
 import { readRows } from '../sinks/store/clickhouse-store.ts';
-import { anchorLogTree } from '../sinks/store/log-tree.ts';
+import { readKeyHistory } from '../sinks/store/key-rotations.ts';
 import { sqlString } from '../sinks/store/sql-text.ts';
 import type { RawQuery } from '../sinks/store/store.ts';
 import type { BundleFacts, CaseFinding } from './case-data.ts';
@@ -42,7 +40,9 @@ export async function writeCheckpointFiles(
 ): Promise<CheckpointFacts> {
   const { checkpoint } = coverage;
   const findings: CaseFinding[] = [];
-  const keys = await writeRotations(raw, staging, checkpoint.origin, checkpoint.size);
+  const history = await readKeyHistory(raw, checkpoint.origin, checkpoint.size);
+  const keys = history.keys.flatMap(keyOf);
+  await staging.write(FILE.rotations, `${JSON.stringify(history.rotations, undefined, 2)}\n`);
   for (const [log, { note }] of coverage.logs) {
     const index = indexes.get(log);
     if (index !== undefined && note !== undefined) await staging.write(logNoteFile(index), note);
@@ -81,40 +81,6 @@ export async function writeCheckpointFiles(
 interface NotaryKey {
   readonly text: string;
   readonly key: VerifierKey;
-}
-
-/** Writes every change of the notary's key with its proof; gives the keys that the anchor log names, first to last. */
-async function writeRotations(
-  raw: RawQuery,
-  staging: Staging,
-  origin: string,
-  size: bigint,
-): Promise<NotaryKey[]> {
-  const tree = anchorLogTree(raw, origin);
-  const keys: NotaryKey[] = [];
-  const rotations: object[] = [];
-  let last = -1n;
-  for await (const { seq, body } of readAnchorEntries(raw, origin, { types: ['genesis', 'key_rotated'] })) {
-    const entry = parseAnchorEntry(body);
-    // A retried insert gives an entry twice.
-    if (entry === undefined || seq >= size || seq === last) continue;
-    last = seq;
-    if (entry.type === 'genesis') keys.push(...keyOf(entry.verifier_key));
-    if (entry.type !== 'key_rotated') continue;
-    keys.push(...keyOf(entry.new));
-    const covering = await firstCheckpointCovering(raw, origin, seq + 1n);
-    if (covering === undefined) continue;
-    const hashes = await tree.inclusionProof(seq, covering.size);
-    rotations.push({
-      seq: String(seq),
-      entry: Buffer.from(body).toString('utf8'),
-      size: String(covering.size),
-      hashes: hashes.map((hash) => Buffer.from(hash).toString('hex')),
-      note: covering.note,
-    });
-  }
-  await staging.write(FILE.rotations, `${JSON.stringify(rotations, undefined, 2)}\n`);
-  return keys;
 }
 
 function keyOf(text: string): NotaryKey[] {

@@ -5,7 +5,8 @@ import type { FindingCause } from '../evidence/finding.ts';
 import { growRange } from '../evidence/merkle/compact-range.ts';
 import { rootFromInclusion } from '../evidence/merkle/proofs.ts';
 import { sameHash } from '../evidence/merkle/tree-hash.ts';
-import { createLogVerifier, type RawEntry } from '../evidence/verify-log.ts';
+import type { RawEntry } from '../evidence/raw-entry.ts';
+import { createLogVerifier } from '../evidence/verify-log.ts';
 import { CustodyError } from '../runtime/errors.ts';
 import { dataLogTree, type StoredTree } from '../sinks/store/log-tree.ts';
 import { createRowReader } from '../sinks/store/row-binary.ts';
@@ -16,7 +17,7 @@ import { planPages, queryPage } from '../sinks/store/verify-rows.ts';
 import type { CaseFinding } from './case-data.ts';
 import type { LogCoverage } from './coverage.ts';
 import type { LogWindow } from './scope.ts';
-import type { Staging } from './staging.ts';
+import type { StagedWriter, Staging } from './staging.ts';
 
 export interface StageLog {
   readonly raw: RawQuery;
@@ -36,6 +37,8 @@ export interface StageLog {
 /** Between entries of a selection something is left out; that says nothing. */
 const OF_NEIGHBOURS: ReadonlySet<FindingCause> = new Set(['GAP', 'LINK', 'DAY', 'OFFSET_ORDER']);
 const SEQS_PER_QUERY = 1000;
+/** Of 1.2 kB each, the engine in process takes 120 MiB less with it than without, and no more time. */
+const BLOCK_ROWS = 1024;
 
 /**
  * Streams the entries of one log into `data/entries/<index>.jsonl` and proves them in `data/proofs/<index>.json`, each row
@@ -76,7 +79,7 @@ export async function stageLog(stage: StageLog): Promise<number> {
       file.push(lineOf(row));
       stage.onEntry(row);
     },
-    () => file.flush(),
+    file,
   );
   await file.close();
   if (window.seqs === undefined) {
@@ -118,7 +121,7 @@ type Report = (cause: string, seq: bigint | null, detail: string) => void;
 async function readWindow(
   stage: StageLog,
   take: (row: RawEntry) => void,
-  flush: () => Promise<void>,
+  { isFull, flush }: Pick<StagedWriter, 'isFull' | 'flush'>,
 ): Promise<void> {
   const { raw, window, signal, onFinding } = stage;
   const verifier = createLogVerifier({
@@ -134,13 +137,14 @@ async function readWindow(
     const { pages } = await planPages(raw, where);
     for (const page of pages) {
       const reader = createRowReader(decodeStoredEntry);
-      for await (const chunk of queryPage(raw, where, page)) {
+      for await (const chunk of queryPage(raw, where, page, BLOCK_ROWS)) {
         signal.throwIfAborted();
         for (const row of reader.push(chunk)) {
           verifier.push(row);
           take(row);
+          // A chunk may be of any size: not to hold it three times over.
+          if (isFull()) await flush();
         }
-        await flush();
       }
       reader.end();
     }

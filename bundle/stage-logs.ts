@@ -1,4 +1,4 @@
-import type { RawEntry } from '../evidence/verify-log.ts';
+import type { RawEntry } from '../evidence/raw-entry.ts';
 import type { CaseFinding, LogFacts } from './case-data.ts';
 import type { Coverage } from './coverage.ts';
 import type { CaseScope } from './scope.ts';

@@ -15,7 +15,9 @@ export interface StagedFile {
 export interface StagedWriter {
   /** Takes text; it goes to disk with the next `flush`. */
   push(text: string): void;
-  /** Writes what was gathered once there is a block of it. */
+  /** Whether there is a block to write. */
+  isFull(): boolean;
+  /** Writes what was gathered if there is a block of it. */
   flush(): Promise<void>;
   /** Writes bytes that are no text. */
   writeBytes(bytes: Uint8Array): Promise<void>;
@@ -84,6 +86,7 @@ export async function openStaging(outFile: string): Promise<Staging> {
     let pending: string[] = [];
     let pendingChars = 0;
     let bytes = 0;
+    const isFull = () => pendingChars >= BLOCK_CHARS;
     const drain = async (block: Uint8Array) => {
       sha256.update(block);
       bytes += block.length;
@@ -100,7 +103,8 @@ export async function openStaging(outFile: string): Promise<Staging> {
         pending.push(text);
         pendingChars += text.length;
       },
-      flush: async () => (pendingChars >= BLOCK_CHARS ? drainPending() : undefined),
+      isFull,
+      flush: async () => (isFull() ? drainPending() : undefined),
       async writeBytes(block) {
         await drainPending();
         await drain(block);

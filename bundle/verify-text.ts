@@ -34,7 +34,12 @@ envelope, Ed25519, sealed with the key
 
     ${formatVerifierKey(key)}
 
-which must be one that your trust policy names under bundle_keys. Each line of data/entries/*.jsonl has the preimage of one
+which must be one that your trust policy names under bundle_keys. Where there is a seal.tsr, a timestamp authority said when
+the seal was there; authority.pem is its root certificate, from the authority:
+
+    openssl ts -verify -token_in -in seal.tsr -data seal.dsse.json -CAfile authority.pem
+
+Each line of data/entries/*.jsonl has the preimage of one
 entry; its leaf is SHA-256 of a zero byte and the preimage:
 
     sed -n 1p data/entries/0001.jsonl | jq -j '"\\u0000" + .preimage' | sha256sum

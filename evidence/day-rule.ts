@@ -1,5 +1,5 @@
 import { utcDay } from './entry-builder.ts';
-import type { RawEntry } from './verify-log.ts';
+import type { RawEntry } from './raw-entry.ts';
 
 interface Violation {
   readonly log: string;

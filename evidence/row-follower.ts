@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { ENTRY_VERSION } from './entry.ts';
 import type { TreeHasher } from './merkle/tree-hasher.ts';
-import type { RawEntry } from './verify-log.ts';
+import type { RawEntry } from './raw-entry.ts';
 
 /**
  * Takes the rows of one log that are exactly what must come next, out of the bytes they were read in, and hashes them

@@ -1,37 +1,14 @@
-import { bodyHash, entryPreimage, leafHash, ZERO_LINK, type EntryKind } from './entry.ts';
-import { genesisBody, type LogHead } from './entry-builder.ts';
 import { createDayRule } from './day-rule.ts';
-import type { Finding, FindingCause } from './finding.ts';
-import { parseLogId, type LogName } from './log-id.ts';
 import type { PrunedStart } from './anchor-log/pruned.ts';
-import { createTreeHasher, type TreeHasher } from './merkle/tree-hasher.ts';
+import { ZERO_LINK } from './entry.ts';
+import type { LogHead } from './entry-builder.ts';
+import { type ExpectedHead, verbOf, withStart } from './expected-head.ts';
+import type { Finding, FindingCause } from './finding.ts';
+import { createTreeHasher } from './merkle/tree-hasher.ts';
+import { createNeighbourRules, type Cursor } from './neighbour-rules.ts';
+import type { RawEntry } from './raw-entry.ts';
 import { createRowFollower } from './row-follower.ts';
-
-/** A stored row as it was read, nothing judged. Hashes are hex. Everything in it may be hostile. */
-export interface RawEntry {
-  readonly log: string;
-  readonly tenant: string;
-  readonly partition: number;
-  readonly seq: bigint;
-  readonly topic: string;
-  readonly offset: bigint;
-  readonly appendTimeMs: bigint;
-  /** Days since the epoch. */
-  readonly day: number;
-  readonly kind: string;
-  readonly prev: string;
-  readonly bodySha: string;
-  readonly leaf: string;
-  readonly body: Uint8Array;
-}
-
-/** What somebody recorded or signed of a log when this was its last entry. */
-export interface ExpectedHead extends LogHead {
-  /** Of a signed checkpoint: root of the tree that ends with the entry, lower-case hex. */
-  readonly root?: string;
-  /** Of a signed checkpoint: UTC day it was made, days since the epoch. */
-  readonly signedDay?: number;
-}
+import { createRowRules } from './row-rules.ts';
 
 export interface LogVerifierOptions {
   /** What logs must hold, by log id, oldest first: an entry that differs or a log that ends before one is a finding. */
@@ -72,25 +49,6 @@ export interface LogEnd extends LogHead {
   readonly offset: bigint;
 }
 
-interface Cursor {
-  readonly log: string;
-  readonly start: PrunedStart | undefined;
-  readonly expected: readonly ExpectedHead[];
-  expectedAt: number;
-  seq: bigint;
-  /** Leaves seen at `seq`: one, unless the log forks here. */
-  leaves: string[];
-  offset: bigint;
-  day: number;
-  topic: string;
-  /** Its root is wanted: it ends with a signed checkpoint to come, and no row of it was missing. */
-  tree: TreeHasher | undefined;
-}
-
-const KINDS: ReadonlySet<string> = new Set<EntryKind>(['event', 'malformed', 'control']);
-/** Different entries remembered at one seq of a forked log. */
-const FORK_MAX_LEAVES = 16;
-
 /**
  * Recomputes entries from their raw bytes and holds them against each other and against known heads. Pure and
  * streaming: memory grows with the number of logs, never with the number of entries.
@@ -104,8 +62,6 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
   let isTreeWhole = true;
   let findingCount = 0;
   let cursor: Cursor | undefined;
-  /** Rows come log by log, so the last name parsed is nearly always the next one wanted. */
-  let named: { readonly log: string; readonly name: LogName | undefined } = { log: '', name: undefined };
   let entryCount = 0;
   let duplicateCount = 0;
 
@@ -120,6 +76,11 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
     onFinding({ cause, log, seq, column: column ?? null, detail });
   }
 
+  const checkRow = createRowRules(report);
+  const { checkNeighbour, checkSameSeq, checkExpected } = createNeighbourRules(report, (log, size) => {
+    rootedSizes.set(log, size);
+  });
+
   function closeLog(): void {
     if (cursor === undefined) return;
     const { log, seq, start } = cursor;
@@ -128,7 +89,7 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
     const last = cursor.expected.at(-1);
     if (last !== undefined && cursor.expectedAt < cursor.expected.length && last.seq > seq) {
       const next = cursor.expected.find((head) => head.seq > seq);
-      const verb = (last.root ?? next?.root) === undefined ? 'written' : 'signed';
+      const verb = last.root === undefined ? verbOf(next) : 'signed';
       const gone = start !== undefined && last.seq < start.firstSeq;
       if (!gone)
         report(
@@ -191,111 +152,6 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
     else report('HEAD_MISSING', row.log, from, detail);
   }
 
-  function nameOf(log: string): LogName | undefined {
-    if (log !== named.log) named = { log, name: parseLogId(log) };
-    return named.name;
-  }
-
-  /** What the row says of itself: its hashes, its place, its columns. Independent of its neighbours. */
-  function checkRow(row: RawEntry): void {
-    const name = nameOf(row.log);
-    if (name === undefined) {
-      report('LOG_ID', row.log, row.seq, 'the log id is not in the known form', 'log');
-      return;
-    }
-    if (name.tenant !== row.tenant)
-      report('DERIVED_MISMATCH', row.log, row.seq, 'differs from the log id', 'tenant');
-    if (!KINDS.has(row.kind)) report('FIELD', row.log, row.seq, 'not a kind of entry', 'kind');
-    if (bodyHash(row.body) !== row.bodySha) {
-      report('BODY_HASH', row.log, row.seq, 'the body does not have the recorded hash', 'body');
-    }
-    const place = {
-      logId: row.log,
-      seq: row.seq,
-      topic: row.topic,
-      partition: row.partition,
-      offset: row.offset,
-      appendTimeMs: row.appendTimeMs,
-      kind: row.kind,
-    };
-    if (leafHash(entryPreimage(place, row.prev, row.bodySha)) !== row.leaf) {
-      report('LEAF_HASH', row.log, row.seq, 'the columns do not have the recorded hash');
-    } else if (name.partition !== row.partition) {
-      report('LOG_ID', row.log, row.seq, `the log id says partition ${name.partition}`, 'kpart');
-    }
-    if (row.seq === 0n) checkGenesis(row, name);
-    else if (row.kind === 'control')
-      report('FIELD', row.log, row.seq, 'only entry 0 is a control entry', 'kind');
-  }
-
-  function checkGenesis(row: RawEntry, name: LogName): void {
-    if (row.kind !== 'control') {
-      report('GENESIS', row.log, 0n, 'entry 0 is not a control entry', 'kind');
-    } else if (Buffer.compare(row.body, genesisBody(name, row.topic)) !== 0) {
-      report('GENESIS', row.log, 0n, 'entry 0 does not bind the log to its place', 'body');
-    }
-  }
-
-  /** The row against the one before it in its log. */
-  function checkNeighbour(at: Cursor, row: RawEntry): void {
-    if (row.seq > at.seq + 1n && row.seq <= (at.start?.firstSeq ?? 0n)) {
-      // Announced to be removed, and under way: what is left of it has a gap.
-    } else if (row.seq > at.seq + 1n) {
-      at.tree = undefined;
-      report('GAP', row.log, at.seq + 1n, `entries ${at.seq + 1n} to ${row.seq - 1n} are missing`);
-    } else if (!at.leaves.includes(row.prev)) {
-      report('LINK', row.log, row.seq, 'the link is not the leaf of the entry before', 'prev');
-    }
-    // The genesis entry has the place of the record after it.
-    if (row.offset < at.offset || (row.offset === at.offset && at.seq !== 0n)) {
-      report('OFFSET_ORDER', row.log, row.seq, `offset ${row.offset} after ${at.offset}`, 'koffset');
-    }
-    if (row.day < at.day) report('DAY', row.log, row.seq, 'the day goes back', 'day');
-    if (row.topic !== at.topic)
-      report('LOG_ID', row.log, row.seq, 'another topic than the entry before', 'topic');
-  }
-
-  function checkSameSeq(at: Cursor, row: RawEntry): void {
-    if (at.leaves.includes(row.leaf)) {
-      duplicateCount++;
-      return;
-    }
-    at.tree = undefined;
-    report('FORK', row.log, row.seq, 'two different entries at one place');
-    if (at.leaves.length < FORK_MAX_LEAVES) at.leaves.push(row.leaf);
-  }
-
-  function checkExpected(at: Cursor, row: RawEntry): void {
-    for (;;) {
-      const head = at.expected[at.expectedAt];
-      if (head === undefined || head.seq > row.seq) return;
-      at.expectedAt++;
-      if (head.seq < row.seq) continue;
-      if (head.leaf !== row.leaf) {
-        const cause = head.root === undefined ? 'HEAD_MISMATCH' : 'ROOT_MISMATCH';
-        const verb = head.root === undefined ? 'written' : 'signed';
-        report(cause, row.log, row.seq, `the entry ${verb} here had leaf ${head.leaf}`);
-        // What comes after is another log; that it differs was said.
-        if (head.root !== undefined) at.tree = undefined;
-      } else if (head.root !== undefined && at.tree !== undefined) checkRoot(at, row.seq, head.root);
-    }
-  }
-
-  function checkRoot(at: Cursor, seq: bigint, root: string): void {
-    if (at.tree === undefined) return;
-    if (Buffer.from(at.tree.root()).toString('hex') === root) {
-      rootedSizes.set(at.log, seq + 1n);
-      return;
-    }
-    report(
-      'ROOT_MISMATCH',
-      at.log,
-      seq,
-      `the entries up to here are not the tree of size ${seq + 1n} that was signed`,
-    );
-    at.tree = undefined;
-  }
-
   /** Takes over what the follower has taken since the last row that came through `push`. */
   function catchUp(): void {
     if (cursor === undefined || follower.count === 0) return;
@@ -335,7 +191,7 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
       cursor = cursor?.log === row.log ? cursor : openLog(row);
       const at = cursor;
       if (row.seq === at.seq) {
-        checkSameSeq(at, row);
+        if (checkSameSeq(at, row)) duplicateCount++;
         return;
       }
       if (row.seq < at.seq) {
@@ -365,15 +221,13 @@ export function createLogVerifier(options: LogVerifierOptions): LogVerifier {
         const start = options.starts?.get(log);
         if (head === undefined || logs.has(log) || (start !== undefined && head.seq < start.firstSeq))
           continue;
-        const verb = head.root === undefined ? 'written' : 'signed';
-        report('LOG_MISSING', log, 0n, `the log was ${verb} up to seq ${head.seq}, the store has none of it`);
+        report(
+          'LOG_MISSING',
+          log,
+          0n,
+          `the log was ${verbOf(head)} up to seq ${head.seq}, the store has none of it`,
+        );
       }
     },
   };
-}
-
-/** Recorded heads with the entry before the first one that must be there. */
-function withStart(recorded: readonly ExpectedHead[], start: PrunedStart): ExpectedHead[] {
-  const head: ExpectedHead = { seq: start.firstSeq - 1n, leaf: start.leaf };
-  return [...recorded, head].sort((a, b) => (a.seq < b.seq ? -1 : a.seq > b.seq ? 1 : 0));
 }

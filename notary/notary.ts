@@ -17,6 +17,7 @@ import { type AnchorHealth, createAnchoring } from './anchoring.ts';
 import { findLost } from './discover.ts';
 import { refuseOtherHistory } from './history.ts';
 import { keyInForce, type NotaryKeys, publishKey } from './keys.ts';
+import { publishAgain, type Published } from './published.ts';
 import { type EnteredAct } from './requests.ts';
 import type { StateDirectory } from './state-directory.ts';
 import { createPublisher, runStep, type StepContext } from './step.ts';
@@ -39,6 +40,8 @@ export interface NotaryOptions {
   readonly directory: StateDirectory;
   readonly keys: NotaryKeys;
   readonly anchors: readonly Anchor[];
+  /** Without it a store that is put back from an older copy lacks entries of the anchor log for ever. */
+  readonly published?: Published;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -77,7 +80,8 @@ const LAST_ANCHORS_MS = 2_000;
  * contradicts the signed past, or itself, is never signed: the log stops, the alarm is raised, the other logs go on.
  */
 export function createNotary(options: NotaryOptions): Notary {
-  const { config, store, directory, keys, anchors, clock, logger, metrics, raise, clear } = options;
+  const { config, store, directory, keys, anchors, published, clock, logger, metrics, raise, clear } =
+    options;
   const { origin } = directory.state;
   const stopping = new AbortController();
   const anchorsStopping = new AbortController();
@@ -166,7 +170,12 @@ export function createNotary(options: NotaryOptions): Notary {
   const context: StepContext = {
     deployment: options.deployment,
     raw: store.raw,
-    publish: createPublisher(store),
+    publish: createPublisher({
+      async publish(publication) {
+        await published?.add(publication);
+        await store.publish(publication);
+      },
+    }),
     directory,
     keys,
     acts: queue,
@@ -201,10 +210,21 @@ export function createNotary(options: NotaryOptions): Notary {
     await keys.settle(key);
   }
 
+  /** A store that was put back from an older copy gets its part of the anchor log again. */
+  async function mendStore(): Promise<void> {
+    if (published === undefined) return;
+    for (const { from, to } of await publishAgain(store, directory.state, published))
+      raise(
+        { code: 'integrity', place: origin },
+        `cannot put entries ${from} to ${to - 1n} of ${origin} back into the store: they are kept here no longer; restore a newer backup of the store`,
+      );
+  }
+
   async function run(progressed: () => void): Promise<void> {
     let whole = true;
     await settleKey();
     await refuseOtherHistory(store.raw, directory, anchors, logger);
+    await mendStore();
     signsAtStop = true;
     while (!stopping.signal.aborted) {
       const keyBefore = directory.state.verifierKey;

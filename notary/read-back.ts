@@ -1,6 +1,7 @@
 import { BENIGN, type Finding } from '../evidence/finding.ts';
 import { fold, growRange, type RangeBuilder } from '../evidence/merkle/compact-range.ts';
-import { createLogVerifier, type RawEntry } from '../evidence/verify-log.ts';
+import type { RawEntry } from '../evidence/raw-entry.ts';
+import { createLogVerifier } from '../evidence/verify-log.ts';
 import { readSettings } from '../sinks/store/pinned-settings.ts';
 import { createRowReader } from '../sinks/store/row-binary.ts';
 import { sqlString } from '../sinks/store/sql-text.ts';

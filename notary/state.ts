@@ -40,6 +40,20 @@ export interface NotaryState {
 const decimal = z.string().regex(/^\d{1,19}$/);
 const hash64 = z.string().regex(/^[0-9a-f]{64}$/);
 const range = z.strictObject({ size: decimal, hashes: z.array(hash64) });
+const publicationSchema = z.strictObject({
+  entries: z.array(z.strictObject({ seq: decimal, body: z.string() })),
+  checkpoints: z.array(
+    z.strictObject({
+      origin: z.string(),
+      size: decimal,
+      root: hash64,
+      time_ms: z.int(),
+      note: z.string(),
+    }),
+  ),
+  subtrees: z.array(z.strictObject({ log: z.string(), level: z.int(), index: decimal, hash: hash64 })),
+});
+type PublicationJson = z.infer<typeof publicationSchema>;
 const stateJson = z.strictObject({
   v: z.literal(1),
   origin: z.string(),
@@ -59,21 +73,7 @@ const stateJson = z.strictObject({
     }),
   ),
   signed_up_to_ms: z.record(z.string(), z.int()),
-  publication: z
-    .strictObject({
-      entries: z.array(z.strictObject({ seq: decimal, body: z.string() })),
-      checkpoints: z.array(
-        z.strictObject({
-          origin: z.string(),
-          size: decimal,
-          root: hash64,
-          time_ms: z.int(),
-          note: z.string(),
-        }),
-      ),
-      subtrees: z.array(z.strictObject({ log: z.string(), level: z.int(), index: decimal, hash: hash64 })),
-    })
-    .optional(),
+  publication: publicationSchema.optional(),
 });
 type StateJson = z.infer<typeof stateJson>;
 
@@ -121,7 +121,7 @@ export function formatState(state: NotaryState): string {
   return `${JSON.stringify(json)}\n`;
 }
 
-function publicationJson({ entries, checkpoints, subtrees }: Publication): StateJson['publication'] {
+function publicationJson({ entries, checkpoints, subtrees }: Publication): PublicationJson {
   return {
     entries: entries.map(({ seq, body }) => ({ seq: String(seq), body: Buffer.from(body).toString('utf8') })),
     checkpoints: checkpoints.map(({ origin, size, root, timeMs, note }) => ({
@@ -167,22 +167,39 @@ export function parseState(text: string, path: string): NotaryState {
       ),
     ),
     signedUpToMs: new Map(Object.entries(json.signed_up_to_ms)),
-    publication: publication && {
-      origin: json.origin,
-      entries: publication.entries.map(({ seq, body }) => ({ seq: BigInt(seq), body: Buffer.from(body) })),
-      checkpoints: publication.checkpoints.map(({ origin, size, root, time_ms, note }) => ({
-        origin,
-        size: BigInt(size),
-        root: Buffer.from(root, 'hex'),
-        timeMs: time_ms,
-        note,
-      })),
-      subtrees: publication.subtrees.map(({ log, level, index, hash }) => ({
-        log,
-        level,
-        index: BigInt(index),
-        hash: Buffer.from(hash, 'hex'),
-      })),
-    },
+    publication: publication && publicationOf(json.origin, publication),
   };
+}
+
+function publicationOf(anchorLog: string, { entries, checkpoints, subtrees }: PublicationJson): Publication {
+  return {
+    origin: anchorLog,
+    entries: entries.map(({ seq, body }) => ({ seq: BigInt(seq), body: Buffer.from(body) })),
+    checkpoints: checkpoints.map(({ origin, size, root, time_ms, note }) => ({
+      origin,
+      size: BigInt(size),
+      root: Buffer.from(root, 'hex'),
+      timeMs: time_ms,
+      note,
+    })),
+    subtrees: subtrees.map(({ log, level, index, hash }) => ({
+      log,
+      level,
+      index: BigInt(index),
+      hash: Buffer.from(hash, 'hex'),
+    })),
+  };
+}
+
+/** One line, without its end. */
+export const formatPublication = (publication: Publication): string =>
+  JSON.stringify(publicationJson(publication));
+
+/** `undefined` for text that is none, such as a line that was being written when the machine stopped. */
+export function parsePublication(origin: string, line: string): Publication | undefined {
+  try {
+    return publicationOf(origin, publicationSchema.parse(JSON.parse(line)));
+  } catch {
+    return undefined;
+  }
 }

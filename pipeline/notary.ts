@@ -4,11 +4,14 @@ import { createAnchor } from '../notary/anchors/create-anchor.ts';
 import type { Anchor } from '../notary/anchor.ts';
 import { loadNotaryKeys } from '../notary/keys.ts';
 import { createNotary, type Notary } from '../notary/notary.ts';
+import { openPublished } from '../notary/published.ts';
 import { openStateDirectory } from '../notary/state-directory.ts';
 import { openServerStore } from '../sinks/store/server-store.ts';
 import type { Store } from '../sinks/store/store.ts';
 import type { PipelineContext } from './context.ts';
 import { notaryStateDir } from './notary-state-dir.ts';
+
+const HOUR_MS = 3_600_000;
 
 /** What a notary is built from. */
 export type NotaryContext = Pick<
@@ -48,6 +51,11 @@ export async function openNotary(context: NotaryContext): Promise<Notary | undef
     directory,
     keys,
     anchors,
+    // As long as the log has the records of which the rest of such a store is made again.
+    published: openPublished({
+      ...{ stateDir: path, origin, clock },
+      keepMs: config.log.retention_hours * HOUR_MS,
+    }),
     clock,
     logger,
     metrics,

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { anchorOrigin } from '../evidence/anchor-log/entry.ts';
+import type { ExternalHead } from '../evidence/anchor-log/external-heads.ts';
 import { localTrust, NO_TRUST, pinnedTrust, type PinnedTrust } from '../evidence/anchor-log/pinned-keys.ts';
-import type { ExternalHead } from '../evidence/anchor-log/verify.ts';
 import { growRange } from '../evidence/merkle/compact-range.ts';
 import { parseCheckpoint } from '../evidence/note/checkpoint.ts';
 import { parseNote } from '../evidence/note/note.ts';

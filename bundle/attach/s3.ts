@@ -1,13 +1,14 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
 import * as sdk from '@aws-sdk/client-s3';
+import { s3ClientConfig } from '../../notary/anchors/s3-client-config.ts';
 import { s3Error, s3Failure } from '../../notary/anchors/s3-error.ts';
-import { ConfigError, PermanentError } from '../../runtime/errors.ts';
+import { PermanentError } from '../../runtime/errors.ts';
 import type { AttachTargetOf } from '../../schemas/config/bundle.ts';
 import type { AttachDeps, Attached, Attachment } from './attach.ts';
 
 type S3Target = AttachTargetOf<'s3'>;
 
+const ATTEMPTS = 3;
 const DAY_MS = 86_400_000;
 /** S3 takes 5 MiB to 5 GiB and 10,000 parts; one part is in memory at a time. */
 const PART_BYTES = 16 * 1024 * 1024;
@@ -24,7 +25,9 @@ export async function attachToS3(
   attachment: Attachment,
   deps: AttachDeps,
 ): Promise<Attached> {
-  const client = new sdk.S3Client(clientConfig(target, deps));
+  const client = new sdk.S3Client(
+    s3ClientConfig(target, `bundle.attach.${target.id}`, deps.secrets, ATTEMPTS),
+  );
   const { caseId, digest, name } = attachment;
   const place = {
     Bucket: target.bucket,
@@ -119,40 +122,4 @@ async function readPart(file: FileHandle, at: number, length: number): Promise<B
     done += bytesRead;
   }
   return part;
-}
-
-function clientConfig(target: S3Target, { secrets }: AttachDeps): sdk.S3ClientConfig {
-  const { id, url, credentials, ca_file, timeout_ms } = target;
-  const path = `bundle.attach.${id}`;
-  const secretOf = (key: 'access_key_id' | 'secret_access_key' | 'session_token') =>
-    secrets(credentials?.[key] ?? {}, `${path}.credentials.${key}`);
-  return {
-    region: target.region,
-    forcePathStyle: target.path_style,
-    followRegionRedirects: false,
-    maxAttempts: 3,
-    requestHandler: {
-      ...{ connectionTimeout: 5_000, requestTimeout: timeout_ms, throwOnRequestTimeout: true },
-      ...(ca_file !== undefined && { httpsAgent: { ca: readCa(path, ca_file) } }),
-    },
-    ...(url !== undefined && { endpoint: url }),
-    ...(credentials !== undefined && {
-      credentials: {
-        accessKeyId: secretOf('access_key_id'),
-        secretAccessKey: secretOf('secret_access_key'),
-        ...(credentials.session_token !== undefined && { sessionToken: secretOf('session_token') }),
-      },
-    }),
-  };
-}
-
-function readCa(path: string, file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new ConfigError(`cannot read ${path}.ca_file: ${file} is not readable`, {
-      path: `${path}.ca_file`,
-      cause,
-    });
-  }
 }

@@ -66,7 +66,7 @@ export const anchorEntrySchema = z.discriminatedUnion('type', [
   z.strictObject({ ...base, ...act, type: z.literal('hold_released'), hold_id: text }),
   /** `proof`: the new key's signature (base64) of `keyRotationText`; both keys sign the checkpoint that covers it. */
   z.strictObject({ ...base, ...act, type: z.literal('key_rotated'), old: key, new: key, proof: text }),
-  /** Checkpoints of the key count only up to `since_size`, and beyond it only if anchored elsewhere before. */
+  /** Checkpoints of the key count below `since_size`, and from it on only where somebody outside holds them. */
   z.strictObject({ ...base, ...act, type: z.literal('key_compromised'), key, since_size: decimal }),
   /** The key that the fields of a subject were encrypted with is destroyed; `subject` is a pseudonym. */
   z.strictObject({ ...base, ...act, type: z.literal('erased'), tenant: text, subject: text, key_id: text }),

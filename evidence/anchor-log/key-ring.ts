@@ -1,18 +1,16 @@
 import type { FindingCause } from '../finding.ts';
 import { formatVerifierKey, parseVerifierKey, verifiedBy, type VerifierKey } from '../note/key.ts';
 import type { SignedNote } from '../note/note.ts';
-import { keyRotationText, type AnchorEntryOf } from './entry.ts';
-import type { PinnedKey } from './pinned-keys.ts';
+import type { AnchorEntryOf } from './entry.ts';
+import { rotationKeys, type RotationKeys } from './key-rotation.ts';
+import { endOfOldKey, isInWindow, isStolenAt, type NotaryKey, signersOf } from './notary-keys.ts';
 
-interface RingKey {
-  readonly key: VerifierKey;
+interface RingKey extends NotaryKey {
   readonly text: string;
+  untilSize: bigint | undefined;
+  compromisedSince: bigint | undefined;
   /** Pinned, or taken over from a trusted key by a rotation it signed. */
   isTrusted: boolean;
-  readonly fromSize: bigint;
-  /** Largest size it may sign. */
-  lastSize: bigint | undefined;
-  compromisedSince: bigint | undefined;
   /** Largest checkpoint within its window that it signed. */
   signedSize: bigint;
 }
@@ -20,6 +18,15 @@ interface RingKey {
 interface Rotation {
   readonly seq: bigint;
   readonly entry: AnchorEntryOf<'key_rotated'>;
+}
+
+/** A rotation that both keys signed. */
+interface Handover {
+  readonly old: RingKey;
+  readonly next: RingKey;
+  readonly size: bigint;
+  /** The old key was known to be stolen by then: it may have handed over to the thief. */
+  readonly isDoubtful: boolean;
 }
 
 type Report = (cause: FindingCause, seq: bigint | null, detail: string) => void;
@@ -36,72 +43,73 @@ export interface KeyRing {
   checkpoint(size: bigint, note: SignedNote): void;
   /** Judges the signatures of a checkpoint that lay elsewhere; false when no key of the ring signed it. */
   knows(note: SignedNote): boolean;
-  /** Size up to which keys from outside vouch; reports when that is not all that was signed. */
-  finish(newestSize: bigint, anchoredSize: bigint): bigint;
+  /** Says whether keys from outside vouch for all that was signed; up to `outsideSize` somebody outside holds it. */
+  finish(newestSize: bigint, outsideSize: bigint): void;
   /** Keys that signed, as C2SP writes them. */
   readonly signers: readonly string[];
 }
 
-export function createKeyRing(origin: string, pinned: readonly PinnedKey[], report: Report): KeyRing {
+export function createKeyRing(origin: string, pinned: readonly NotaryKey[], report: Report): KeyRing {
   const ring = new Map<string, RingKey>();
   const rotations: Rotation[] = [];
+  const handovers: Handover[] = [];
   /** Key the log says is in use. */
   let inUse: string | undefined;
   /** Largest checkpoint that was refused for its signatures. */
   let refusedSize = -1n;
 
-  for (const { key, fromSize, untilSize, compromisedSince } of pinned) {
-    const lastSize = untilSize === undefined ? undefined : untilSize - 1n;
+  for (const pin of pinned) {
+    const text = formatVerifierKey(pin.key);
+    ring.set(text, { ...pin, text, isTrusted: true, signedSize: -1n });
+  }
+
+  /** The key, added when it is new. */
+  function named(key: VerifierKey, fromSize: bigint): RingKey {
     const text = formatVerifierKey(key);
-    ring.set(text, { key, text, isTrusted: true, fromSize, lastSize, compromisedSince, signedSize: -1n });
-  }
-
-  /** The key of that text, added when it is new; `undefined` for one that cannot sign this log. */
-  function named(text: string, fromSize: bigint): RingKey | undefined {
-    const known = ring.get(text);
-    if (known !== undefined) return known;
-    const key = readKey(text);
-    if (key?.name !== origin || key.use !== 'log') return undefined;
-    const added: RingKey = {
-      ...{ key, text, isTrusted: false, fromSize, lastSize: undefined },
-      ...{ compromisedSince: undefined, signedSize: -1n },
+    const known = ring.get(text) ?? {
+      ...{ key, text, fromSize, untilSize: undefined, compromisedSince: undefined },
+      ...{ isTrusted: false, signedSize: -1n },
     };
-    ring.set(text, added);
-    return added;
+    ring.set(text, known);
+    return known;
   }
 
-  /** What is wrong with a rotation that the checkpoint covers; `undefined` when nothing is. */
-  function faultOf({ entry }: Rotation, size: bigint, note: SignedNote): string | undefined {
-    const next = readKey(entry.new);
-    if (entry.old !== inUse) return 'the old key is not the one in use';
-    if (next?.name !== origin || next.use !== 'log') return 'the new key is no key of this log';
-    const proof = Buffer.from(entry.proof, 'base64');
-    const text = keyRotationText(origin, entry.old, entry.new);
-    const signed = { text, signatures: [{ name: next.name, keyId: next.keyId, signature: proof }] };
-    if (verifiedBy(signed, [next]).by.length === 0) return 'the new key has not signed that it takes over';
-    const old = readKey(entry.old);
-    const by = verifiedBy(note, old === undefined ? [next] : [old, next]).by;
-    if (by.length < 2) return `the checkpoint of size ${size} is not signed by the old and the new key`;
-    return undefined;
+  /** The keys of a rotation that the checkpoint covers, or what is wrong with it. */
+  function keysOf({ entry }: Rotation, size: bigint, note: SignedNote): RotationKeys | { reason: string } {
+    if (entry.old !== inUse) return { reason: 'the old key is not the one in use' };
+    const keys = rotationKeys(entry, origin);
+    if ('reason' in keys || verifiedBy(note, [keys.old, keys.next]).by.length === 2) return keys;
+    return { reason: `the checkpoint of size ${size} is not signed by the old and the new key` };
   }
 
   function turnOver(rotation: Rotation, size: bigint, note: SignedNote): void {
-    const fault = faultOf(rotation, size, note);
-    if (fault !== undefined) {
-      report('ROTATION_INVALID', rotation.seq, fault);
+    const keys = keysOf(rotation, size, note);
+    if ('reason' in keys) {
+      report('ROTATION_INVALID', rotation.seq, keys.reason);
       return;
     }
-    const old = ring.get(rotation.entry.old);
-    const next = named(rotation.entry.new, size);
-    if (old === undefined || next === undefined) return;
-    if (old.lastSize === undefined || old.lastSize > size) old.lastSize = size;
-    if (old.isTrusted) next.isTrusted = true;
-    inUse = rotation.entry.new;
+    const [old, next] = [named(keys.old, 0n), named(keys.next, size)];
+    if (isInWindow(old, size)) handovers.push({ old, next, size, isDoubtful: isStolenAt(old, size) });
+    old.untilSize = endOfOldKey(old, size);
+    inUse = next.text;
+  }
+
+  /** Who signed a stolen key's rotation first is not known, unless somebody outside holds it. */
+  function inherit(outsideSize: bigint): { isCut: boolean } {
+    let isCut = false;
+    for (const { old, next, size, isDoubtful } of handovers) {
+      if (!old.isTrusted || next.isTrusted) continue;
+      if (isDoubtful && size > outsideSize) isCut = true;
+      else next.isTrusted = true;
+    }
+    return { isCut };
   }
 
   return {
     genesis(text) {
-      if (named(text, 0n) !== undefined) inUse = text;
+      const key = readKey(text);
+      if (key?.name !== origin || key.use !== 'log') return;
+      inUse = named(key, 0n).text;
     },
     rotated: (seq, entry) => void rotations.push({ seq, entry }),
     compromised({ key, since_size }) {
@@ -113,63 +121,37 @@ export function createKeyRing(origin: string, pinned: readonly PinnedKey[], repo
     },
     checkpoint(size, note) {
       for (const rotation of rotations.splice(0)) turnOver(rotation, size, note);
-      const keys = [...ring.values()];
-      const { by, bad } = verifiedBy(
-        note,
-        keys.map(({ key }) => key),
-      );
-      if (bad !== undefined) {
+      const found = signersOf(note, size, [...ring.values()]);
+      if ('fault' in found) {
         refusedSize = size;
-        report(
-          'NOTE_SIGNATURE',
-          size - 1n,
-          `the signature of ${bad.name}+${bad.keyId} at size ${size} is bad`,
-        );
+        report(found.fault.cause, size - 1n, found.fault.detail);
         return;
       }
-      const signers = keys.filter(({ key }) => by.some((each) => each.key === key));
-      if (signers.length === 0) {
-        refusedSize = size;
-        report('UNKNOWN_KEY', size - 1n, `no known key signed the checkpoint of size ${size}`);
-        return;
-      }
-      const inWindow = signers.filter(
-        ({ fromSize, lastSize }) => size >= fromSize && (lastSize === undefined || size <= lastSize),
-      );
-      if (inWindow.length === 0) {
-        refusedSize = size;
-        report('KEY_WINDOW', size - 1n, `the key that signed size ${size} does not count for it`);
-      }
-      for (const signer of inWindow) signer.signedSize = size;
+      for (const signer of found.signers) signer.signedSize = size;
     },
     knows: (note) =>
       verifiedBy(
         note,
         [...ring.values()].map(({ key }) => key),
       ).by.length > 0,
-    finish(newestSize, anchoredSize) {
+    finish(newestSize, outsideSize) {
       for (const { seq } of rotations)
         report('ROTATION_INVALID', seq, 'no checkpoint signed by the old and the new key covers it');
-      let vouched = -1n;
-      let isCut = false;
-      for (const { isTrusted, signedSize, compromisedSince } of ring.values()) {
-        if (!isTrusted) continue;
-        const isStolen =
-          compromisedSince !== undefined && signedSize > compromisedSince && signedSize > anchoredSize;
-        if (isStolen) isCut = true;
-        const counts = isStolen ? maxOf(compromisedSince, anchoredSize) : signedSize;
-        vouched = maxOf(vouched, counts);
+      let { isCut } = inherit(outsideSize);
+      let isVouched = false;
+      for (const key of ring.values()) {
+        if (!key.isTrusted || key.signedSize < newestSize) continue;
+        if (isStolenAt(key, newestSize) && newestSize > outsideSize) isCut = true;
+        else isVouched = true;
       }
-      if (newestSize > refusedSize && vouched < newestSize && pinned.length > 0) {
-        if (isCut)
-          report(
-            'KEY_WINDOW',
-            newestSize - 1n,
-            `signed up to size ${newestSize} by a key that was stolen before, and no anchor has it`,
-          );
-        else report('UNKNOWN_KEY', newestSize - 1n, `no key that is trusted vouches for size ${newestSize}`);
-      }
-      return vouched;
+      if (isVouched || newestSize <= refusedSize || pinned.length === 0) return;
+      if (isCut)
+        report(
+          'KEY_WINDOW',
+          newestSize - 1n,
+          `signed up to size ${newestSize} by a key that was stolen before, and nobody outside has it`,
+        );
+      else report('UNKNOWN_KEY', newestSize - 1n, `no key that is trusted vouches for size ${newestSize}`);
     },
     get signers() {
       return [...ring.values()].filter(({ signedSize }) => signedSize >= 0n).map(({ text }) => text);
@@ -184,5 +166,3 @@ function readKey(text: string): VerifierKey | undefined {
     return undefined;
   }
 }
-
-const maxOf = (a: bigint, b: bigint): bigint => (a > b ? a : b);

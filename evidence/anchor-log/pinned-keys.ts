@@ -1,24 +1,12 @@
 import type { TrustPolicy } from '../../schemas/trust-policy.ts';
-import { parseVerifierKey, type VerifierKey } from '../note/key.ts';
-
-/** A notary key known from outside of what is verified, and the tree sizes of the anchor log it counts for. */
-export interface PinnedKey {
-  readonly key: VerifierKey;
-  readonly fromSize: bigint;
-  /** Exclusive. */
-  readonly untilSize: bigint | undefined;
-  /** From here on it counts only where an anchor holds the checkpoint, or one after it. */
-  readonly compromisedSince: bigint | undefined;
-}
-
-export interface WitnessQuorum {
-  readonly quorum: number;
-  readonly keys: readonly VerifierKey[];
-}
+import { type KeyUse, parseVerifierKey, type VerifierKey } from '../note/key.ts';
+import { anchorOrigin } from './entry.ts';
+import type { NotaryKey } from './notary-keys.ts';
+import type { WitnessQuorum } from './witness-quorum.ts';
 
 /** What a verifier knows beforehand. */
 export interface PinnedTrust {
-  readonly keys: readonly PinnedKey[];
+  readonly keys: readonly NotaryKey[];
   readonly witnesses: WitnessQuorum | undefined;
   /** `pinned`: a policy from outside; `local`: the deployment's own key; `none`: only what the log says of itself. */
   readonly source: 'pinned' | 'local' | 'none';
@@ -26,18 +14,23 @@ export interface PinnedTrust {
 
 export const NO_TRUST: PinnedTrust = { keys: [], witnesses: undefined, source: 'none' };
 
-/** Throws a RangeError for a key that is none. */
+/** Throws a RangeError for keys that are none, have another use or another name than the deployment's, or come twice. */
 export function pinnedTrust(policy: TrustPolicy): PinnedTrust {
-  const keys = policy.notary.map((pin) => ({
-    key: parseVerifierKey(pin.verifier_key),
-    fromSize: BigInt(pin.from_size ?? 0),
-    untilSize: pin.until_size === undefined ? undefined : BigInt(pin.until_size),
-    compromisedSince:
-      pin.compromised_since_size === undefined ? undefined : BigInt(pin.compromised_since_size),
-  }));
+  const origin = anchorOrigin(policy.deployment);
+  const keys = policy.notary.map((pin) => {
+    const key = keyOfUse(pin.verifier_key, 'log');
+    if (key.name !== origin)
+      throw new RangeError(`a key of the notary has the name ${origin}, not ${key.name}`);
+    return {
+      key,
+      fromSize: BigInt(pin.from_size ?? 0),
+      untilSize: sizeOf(pin.until_size),
+      compromisedSince: sizeOf(pin.compromised_since_size),
+    };
+  });
   const witnesses = policy.witnesses && {
     quorum: policy.witnesses.quorum,
-    keys: policy.witnesses.keys.map(parseVerifierKey),
+    keys: distinct(policy.witnesses.keys.map((text) => keyOfUse(text, 'witness'))),
   };
   return { keys, witnesses, source: 'pinned' };
 }
@@ -50,4 +43,21 @@ export function localTrust(verifierKey: string): PinnedTrust {
     witnesses: undefined,
     source: 'local',
   };
+}
+
+/** Throws a RangeError for text that is no key, or one of another use. */
+export function keyOfUse(text: string, use: KeyUse): VerifierKey {
+  const key = parseVerifierKey(text);
+  if (key.use !== use) throw new RangeError(`the key of ${key.name} is a ${key.use} key, not a ${use} key`);
+  return key;
+}
+
+const sizeOf = (size: string | undefined): bigint | undefined =>
+  size === undefined ? undefined : BigInt(size);
+
+/** One key listed twice is one witness. */
+function distinct(keys: readonly VerifierKey[]): VerifierKey[] {
+  const raw = keys.map((key) => key.publicKey.export({ format: 'der', type: 'spki' }).toString('hex'));
+  if (new Set(raw).size !== raw.length) throw new RangeError('a witness is listed twice');
+  return [...keys];
 }

@@ -2,25 +2,14 @@ import type { Finding, FindingCause } from '../finding.ts';
 import { createTreeHasher } from '../merkle/tree-hasher.ts';
 import { sameHash } from '../merkle/tree-hash.ts';
 import { parseCheckpoint } from '../note/checkpoint.ts';
-import { verifiedBy } from '../note/key.ts';
 import { formatNote, NoteFormatError, parseNote, type SignedNote } from '../note/note.ts';
 import { anchorLeaf, parseAnchorEntry, type AnchorEntry } from './entry.ts';
+import { createExternalHeads, type ExternalHead } from './external-heads.ts';
 import { createKeyRing } from './key-ring.ts';
 import type { PinnedTrust } from './pinned-keys.ts';
 import { createPruneBook, type PruneHistory } from './pruned.ts';
 import { createSignedLogs, type SignedLog } from './signed-logs.ts';
-
-/** The largest checkpoint that somebody outside of the store holds: an anchor, or the notary's own memory. */
-export interface ExternalHead {
-  readonly anchor: string;
-  readonly size: bigint;
-  readonly root: Uint8Array | undefined;
-  readonly note: SignedNote | undefined;
-  /** The store may still be behind as far as this; default: not at all. */
-  readonly settledSize?: bigint;
-  /** The notary's own memory: it must be met, and anchors nothing. */
-  readonly isOwn?: boolean;
-}
+import { hasQuorum } from './witness-quorum.ts';
 
 export interface AnchorLogVerifierOptions {
   /** `anchorOrigin(deployment)`. */
@@ -80,13 +69,20 @@ export function createAnchorLogVerifier(options: AnchorLogVerifierOptions): Anch
   const tree = createTreeHasher();
   const prunes = createPruneBook();
   const splits: SplitView[] = [];
-  const external = options.external.toSorted((a, b) => (a.size < b.size ? -1 : a.size > b.size ? 1 : 0));
   const report = (cause: FindingCause, seq: bigint | null, detail: string, log = origin) =>
     onFinding({ cause, log, seq, column: null, detail });
   const keys = createKeyRing(origin, trust.keys, report);
-  /** What anchors claim to hold; an anchor that holds another tree ends in a finding. */
-  const claimed = external.findLast(({ root, isOwn }) => root !== undefined && isOwn !== true)?.size ?? 0n;
-  const signed = createSignedLogs((cause, log, seq, detail) => report(cause, seq, detail, log), claimed);
+  const external = createExternalHeads({
+    origin,
+    heads: options.external,
+    isSigned: (note) => keys.knows(note),
+    report: (cause, seq, detail, log) => report(cause, seq, detail, log),
+    onSplit: addSplit,
+  });
+  const signed = createSignedLogs(
+    (cause, log, seq, detail) => report(cause, seq, detail, log),
+    external.claimedSize,
+  );
 
   let size = 0n;
   let lastBody: Uint8Array | undefined;
@@ -100,51 +96,15 @@ export function createAnchorLogVerifier(options: AnchorLogVerifierOptions): Anch
         readonly timeMs: number;
       }
     | undefined;
-  let anchoredSize = 0n;
-  let heldSize = 0n;
   let witnessedSize = 0n;
-  let externalAt = 0;
   let isWhole = true;
 
   /** Anchors that hold a tree of the size that is reached now. */
-  function compareExternal(): void {
-    for (; externalAt < external.length; externalAt++) {
-      const head = external[externalAt];
-      if (head === undefined || head.size > size) return;
-      if (head.size < size) continue;
-      const { root, note } = head;
-      const stated = note === undefined ? undefined : parseCheckpoint(note.text);
-      if (
-        note !== undefined &&
-        (stated?.origin !== origin ||
-          stated.size !== size ||
-          (root !== undefined && !sameHash(stated.root, root)))
-      ) {
-        report(
-          'NOTE_SIGNATURE',
-          size - 1n,
-          'the checkpoint it holds is of something else',
-          `anchor ${head.anchor}`,
-        );
-      } else if (root !== undefined && isWhole && !sameHash(root, tree.root())) {
-        report('SPLIT_VIEW', size - 1n, `anchor ${head.anchor} holds another tree of size ${size}`);
-        addSplit(note);
-      } else if (note !== undefined && !keys.knows(note)) {
-        report(
-          'UNKNOWN_KEY',
-          size - 1n,
-          `no known key signed what the anchor holds of size ${size}`,
-          `anchor ${head.anchor}`,
-        );
-      } else if (root !== undefined) {
-        heldSize = size;
-        if (head.isOwn !== true) anchoredSize = size;
-      }
-    }
-  }
-  function addSplit(other: SignedNote | undefined): void {
-    if (splits.length >= SPLITS_MAX || other === undefined || last?.size !== size) return;
-    splits.push({ size, notes: [last.text, formatNote(other)] });
+  const compareExternal = () => external.reached(size, () => (isWhole ? tree.root() : undefined));
+
+  function addSplit(at: bigint, other: SignedNote): void {
+    if (splits.length >= SPLITS_MAX || last?.size !== at) return;
+    splits.push({ size: at, notes: [last.text, formatNote(other)] });
   }
 
   /** The checkpoint that must end a cycle, when the next one begins. */
@@ -255,21 +215,14 @@ export function createAnchorLogVerifier(options: AnchorLogVerifierOptions): Anch
       if (root === undefined) return;
       if (last?.size === size) return;
       last = { size, root, text: stored.text, note, timeMs };
-      const { witnesses } = trust;
       const signatures = [...note.signatures, ...(stored.cosignatures ?? [])];
-      if (witnesses !== undefined && cosigned(witnesses.keys, note.text, signatures) >= witnesses.quorum)
-        witnessedSize = size;
+      if (hasQuorum({ text: note.text, signatures }, trust.witnesses)) witnessedSize = size;
     },
     finish() {
       compareExternal();
-      const behind = external.slice(externalAt);
-      for (const head of behind) {
-        if (size >= (head.settledSize ?? head.size)) continue;
-        report('ROLLBACK', size, `anchor ${head.anchor} holds size ${head.size}, the store only ${size}`);
-        if (head.size <= (last?.size ?? 0n)) addSplit(head.note);
-      }
       const signedSize = last?.size ?? 0n;
-      if (signedSize < size && heldSize >= size)
+      external.finish(size);
+      if (signedSize < size && external.heldSize >= size)
         report(
           'CHECKPOINT_MISSING',
           size - 1n,
@@ -277,7 +230,8 @@ export function createAnchorLogVerifier(options: AnchorLogVerifierOptions): Anch
         );
       if (size > 0n && trust.source === 'none')
         report('NO_PINNED_KEY', null, 'no key is known but the one the log names itself');
-      keys.finish(last?.size ?? -1n, anchoredSize);
+      const { anchoredSize } = external;
+      keys.finish(last?.size ?? -1n, anchoredSize > witnessedSize ? anchoredSize : witnessedSize);
       if (trust.witnesses !== undefined && signedSize > 0n && witnessedSize === 0n)
         report(
           'WITNESS_QUORUM',
@@ -294,13 +248,4 @@ export function createAnchorLogVerifier(options: AnchorLogVerifierOptions): Anch
       };
     },
   };
-}
-
-/** Number of different keys of the quorum that cosigned. A signature that does not verify counts as none. */
-function cosigned(
-  keys: readonly Parameters<typeof verifiedBy>[1][number][],
-  text: string,
-  signatures: SignedNote['signatures'],
-): number {
-  return keys.filter((key) => verifiedBy({ text, signatures }, [key]).by.length > 0).length;
 }

@@ -1,13 +1,16 @@
 import { anchorOrigin } from '../anchor-log/entry.ts';
+import { checkpointFault, type NotaryKey } from '../anchor-log/notary-keys.ts';
+import { followRotations, rotationProofsSchema } from '../anchor-log/rotation-proof.ts';
+import { cosignersOf, hasQuorum } from '../anchor-log/witness-quorum.ts';
 import { fromBase64 } from '../note/base64.ts';
 import type { Checkpoint } from '../note/checkpoint.ts';
 import { formatNote, type SignedNote } from '../note/note.ts';
+import { readCheckpointNote } from '../note/read-checkpoint.ts';
 import { TIMESTAMPS_UNSUPPORTED, verifyTimestamp } from '../timestamp.ts';
 import type { Bag } from './bag.ts';
-import { anchorsSchema, type BundleCase, FILE, LIMITS, rotationsSchema, timestampFile } from './format.ts';
-import { cosignersOf, followRotations, readCheckpointNote, whyNotCounted } from './notary-keys.ts';
+import { anchorsSchema, type BundleCase, FILE, LIMITS, timestampFile } from './format.ts';
 import type { Seal } from './seal.ts';
-import type { NotaryKey, TrustedKeys } from './trusted-keys.ts';
+import type { TrustedKeys } from './trusted-keys.ts';
 import { type BundleFindings, type BundleVerdict, printable, type VerifiedTimestamp } from './verdict.ts';
 
 /** The one checkpoint everything in the bundle rests on. */
@@ -31,8 +34,16 @@ export async function checkAnchorNote(
 ): Promise<AnchorNote | undefined> {
   const file = FILE.anchorNote;
   const before = findings.total;
-  const rotations = await bag.json(FILE.rotations, rotationsSchema);
-  const keys = trust === undefined ? [] : followRotations(rotations ?? [], trust, findings);
+  const rotations = (await bag.json(FILE.rotations, rotationProofsSchema)) ?? [];
+  const keys =
+    trust === undefined
+      ? []
+      : followRotations(
+          rotations,
+          { origin: anchorOrigin(trust.deployment), keys: trust.notary, witnesses: trust.witnesses },
+          ({ seq }, reason) =>
+            findings.add('ROTATION_INVALID', { file: FILE.rotations, seq: BigInt(seq) }, reason),
+        );
   const bytes = await bag.bytes(file, LIMITS.noteBytes);
   if (bytes === undefined) return undefined;
   const read = readCheckpointNote(bytes);
@@ -50,9 +61,9 @@ export async function checkAnchorNote(
   }
   if (trust.deployment !== facts.deployment)
     findings.add('CASE_MISMATCH', { file: FILE.case }, 'the trust policy is that of another deployment');
-  const refused = whyNotCounted(note, checkpoint.size, keys, trust);
+  const refused = checkpointFault(note, checkpoint.size, keys, (held) => hasQuorum(held, trust.witnesses));
   if (refused !== undefined) findings.add(refused.cause, place, refused.detail);
-  const cosigners = cosignersOf(note, trust);
+  const cosigners = cosignersOf(note, trust.witnesses);
   if (trust.witnesses !== undefined && cosigners.length < trust.witnesses.quorum)
     findings.add(
       'WITNESS_QUORUM',
@@ -64,9 +75,9 @@ export async function checkAnchorNote(
     checkpoint,
     keys,
     counts: findings.total === before,
-    witnesses: cosigners.map(({ name, timeSec }) => ({
-      name: printable(name),
-      time_ms: Number(timeSec * 1000n),
+    witnesses: cosigners.map(({ key, timeSec }) => ({
+      name: printable(key.name),
+      time_ms: Number((timeSec ?? 0n) * 1000n),
     })),
     timestamps,
   };

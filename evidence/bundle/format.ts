@@ -137,20 +137,6 @@ export const proofSchema = z.discriminatedUnion('mode', [
 export type BundleProof = z.infer<typeof proofSchema>;
 export type BundleProofOf<Mode extends BundleProof['mode']> = Extract<BundleProof, { mode: Mode }>;
 
-/** Every `key_rotated` entry, oldest first, with a checkpoint of `size` that covers it, signed by old and new key. */
-export const rotationsSchema = z
-  .array(
-    z.strictObject({
-      seq: decimal,
-      entry: z.string().max(4096),
-      size: decimal,
-      hashes,
-      note: z.string().max(65_536),
-    }),
-  )
-  .max(1000);
-export type BundleRotation = z.infer<typeof rotationsSchema>[number];
-
 /**
  * What anchors gave back. `size` is that of the checkpoint it is about: only what is about anchor.note counts. `evidence`: the
  * signature line for type `cosignature`, the token in base64 for `timestamp`, the place in words for any other.

@@ -3,6 +3,7 @@ import { parseLogId } from '../log-id.ts';
 import { rootFromInclusion } from '../merkle/proofs.ts';
 import { sameHash } from '../merkle/tree-hash.ts';
 import { verifiedBy, verifierKey } from '../note/key.ts';
+import { readCheckpointNote } from '../note/read-checkpoint.ts';
 import type { AnchorNote } from './anchor-note.ts';
 import type { Bag } from './bag.ts';
 import {
@@ -15,7 +16,6 @@ import {
   proofSchema,
 } from './format.ts';
 import { checkRange, checkSelection } from './log-entries.ts';
-import { readCheckpointNote } from './notary-keys.ts';
 import type { BundleFindings, VerifiedLog } from './verdict.ts';
 
 /**

@@ -1,60 +1,73 @@
+import { anchorOrigin } from '../anchor-log/entry.ts';
+import type { NotaryKey } from '../anchor-log/notary-keys.ts';
 import type { PinnedTrust } from '../anchor-log/pinned-keys.ts';
-import type { Checkpoint } from '../note/checkpoint.ts';
+import { followRotations, rotationProofsSchema } from '../anchor-log/rotation-proof.ts';
+import { cosignersOf } from '../anchor-log/witness-quorum.ts';
 import { verifiedBy, verifierKey } from '../note/key.ts';
 import type { SignedNote } from '../note/note.ts';
+import type { CheckList } from './verdict.ts';
 
-type KeyFault = { readonly cause: 'NOTE_SIGNATURE' | 'UNKNOWN_KEY' | 'KEY_WINDOW'; readonly detail: string };
+/**
+ * The pinned keys of the notary with those that rotations lead to. `undefined` when something is presented as rotations that
+ * are none, which is a failed check. Reads attacker-controlled text.
+ */
+export function notaryKeys(
+  rotations: string | undefined,
+  deployment: string,
+  { keys, witnesses }: PinnedTrust,
+  checks: CheckList,
+): readonly NotaryKey[] | undefined {
+  if (rotations === undefined || keys.length === 0) return keys;
+  const fail = (detail: string) => checks.fail('anchor_checkpoint', 'ROTATION_INVALID', detail);
+  const parsed = rotationProofsSchema.safeParse(jsonOf(rotations));
+  if (!parsed.success) {
+    fail('the changes of keys are not in the form of such proofs');
+    return undefined;
+  }
+  const faults: string[] = [];
+  const followed = followRotations(
+    parsed.data,
+    { origin: anchorOrigin(deployment), keys, witnesses },
+    ({ seq }, reason) => {
+      faults.push(`the change of keys at entry ${seq}: ${reason}`);
+    },
+  );
+  if (faults[0] === undefined) return followed;
+  fail(faults[0]);
+  return undefined;
+}
+
+type LogFault = { readonly cause: 'NOTE_SIGNATURE' | 'UNKNOWN_KEY'; readonly detail: string };
 
 /** Why the checkpoint of a data log does not count: the notary signs those with its one key, under the log's id. */
-export function logNoteFault(note: SignedNote, log: string, trust: PinnedTrust): KeyFault | undefined {
-  const keys = trust.keys.map(({ key }) => verifierKey(log, 'log', key.publicKey));
-  const { by, bad } = verifiedBy(note, keys);
+export function logNoteFault(
+  note: SignedNote,
+  log: string,
+  keys: readonly NotaryKey[],
+): LogFault | undefined {
+  const { by, bad } = verifiedBy(
+    note,
+    keys.map(({ key }) => verifierKey(log, 'log', key.publicKey)),
+  );
   if (bad !== undefined)
     return { cause: 'NOTE_SIGNATURE', detail: 'the checkpoint of the log is signed badly' };
   if (by.length > 0) return undefined;
-  return { cause: 'UNKNOWN_KEY', detail: 'no pinned key of the notary signed the checkpoint of the log' };
+  return { cause: 'UNKNOWN_KEY', detail: 'no key of the notary that is trusted signed it' };
 }
 
-/**
- * Why the checkpoint of the anchor log does not count. A key counts for the sizes it is pinned for; one that was stolen
- * not from the size on at which that is said to have happened, for a single proof cannot show that it was there before.
- */
-export function anchorNoteFault(
-  note: SignedNote,
-  { size }: Checkpoint,
-  trust: PinnedTrust,
-): KeyFault | undefined {
-  const { by, bad } = verifiedBy(
-    note,
-    trust.keys.map(({ key }) => key),
-  );
-  if (bad !== undefined)
-    return { cause: 'NOTE_SIGNATURE', detail: 'the checkpoint of the anchor log is signed badly' };
-  const signers = trust.keys.filter(({ key }) => by.some((verified) => verified.key === key));
-  if (signers.length === 0)
-    return {
-      cause: 'UNKNOWN_KEY',
-      detail: 'no pinned key of the notary signed the checkpoint of the anchor log',
-    };
-  const counts = signers.some(
-    ({ fromSize, untilSize, compromisedSince }) =>
-      size >= fromSize &&
-      (untilSize === undefined || size < untilSize) &&
-      (compromisedSince === undefined || size < compromisedSince),
-  );
-  if (counts) return undefined;
-  return { cause: 'KEY_WINDOW', detail: `the key that signed size ${size} is not pinned for it` };
-}
-
-/**
- * When so many pinned witnesses had seen the checkpoint, in seconds since the epoch; `undefined` for fewer. A cosignature
- * that does not verify counts as none.
- */
-export function witnessedSec({ text, signatures }: SignedNote, trust: PinnedTrust): bigint | undefined {
-  if (trust.witnesses === undefined) return undefined;
-  const times = trust.witnesses.keys
-    .flatMap((key) => verifiedBy({ text, signatures }, [key]).by)
+/** When so many pinned witnesses had seen the checkpoint, in seconds since the epoch; `undefined` for fewer. */
+export function witnessedSec(note: SignedNote, { witnesses }: PinnedTrust): bigint | undefined {
+  if (witnesses === undefined) return undefined;
+  const times = cosignersOf(note, witnesses)
     .flatMap(({ timeSec }) => (timeSec === undefined ? [] : [timeSec]))
     .sort((one, other) => (one < other ? -1 : one > other ? 1 : 0));
-  return times[trust.witnesses.quorum - 1];
+  return times[witnesses.quorum - 1];
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

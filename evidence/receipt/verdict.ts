@@ -19,6 +19,7 @@ export type ReceiptCause =
   | 'LEAF_HASH'
   | 'ANCHOR_INCLUSION'
   | 'KEY_WINDOW'
+  | 'ROTATION_INVALID'
   | 'TIME_BOUNDS'
   | UndecidableCause;
 

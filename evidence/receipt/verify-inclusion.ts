@@ -1,7 +1,9 @@
 import type { Receipt } from '../../schemas/receipt.ts';
 import { receiptKind } from '../../schemas/receipt.ts';
 import { anchorLeaf, anchorOrigin, parseAnchorEntry, type AnchorEntryOf } from '../anchor-log/entry.ts';
+import { checkpointFault, type NotaryKey } from '../anchor-log/notary-keys.ts';
 import type { PinnedTrust } from '../anchor-log/pinned-keys.ts';
+import { hasQuorum } from '../anchor-log/witness-quorum.ts';
 import { DsseFormatError, parseEnvelope, type DsseEnvelope } from '../dsse.ts';
 import { leafHash } from '../entry.ts';
 import { parseLogId } from '../log-id.ts';
@@ -10,7 +12,7 @@ import { sameHash } from '../merkle/tree-hash.ts';
 import { parseCheckpoint, type Checkpoint } from '../note/checkpoint.ts';
 import { NoteFormatError } from '../note/note.ts';
 import { parseTlogProof, type TlogProof } from '../note/tlog-proof.ts';
-import { anchorNoteFault, logNoteFault, witnessedSec } from './checkpoint-trust.ts';
+import { logNoteFault, notaryKeys, witnessedSec } from './checkpoint-trust.ts';
 import { hasBody, parseEntryExtra, parsePreimage, type EntryFacts } from './entry-proof.ts';
 import { eventOf, isObservedOf } from './observed.ts';
 import type { CheckList, CheckName, TimeBounds } from './verdict.ts';
@@ -23,6 +25,8 @@ export interface ReceiptProofs {
   readonly anchorProof?: string | undefined;
   /** The anchor log's last entry on that log that does not cover the entry: bounds the time from below. */
   readonly beforeProof?: string | undefined;
+  /** Changes of the notary's key, as JSON (`rotationProofsSchema`): lead from a pinned key to the one that signed. */
+  readonly rotations?: string | undefined;
 }
 
 interface ReadProof extends TlogProof {
@@ -38,7 +42,7 @@ export function verifyInclusion(
   envelope: DsseEnvelope,
   receipt: Receipt,
   proofs: ReceiptProofs,
-  trust: PinnedTrust,
+  pinned: PinnedTrust,
   checks: CheckList,
 ): TimeBounds | undefined {
   if (proofs.proof === undefined || proofs.anchorProof === undefined) {
@@ -47,8 +51,11 @@ export function verifyInclusion(
   }
   const proof = readProof(proofs.proof, 'entry', checks);
   const facts = proof && verifyEntry(envelope, receipt, proof, checks);
-  if (proof === undefined || facts === undefined || !isIncluded(facts, proof, trust, checks))
-    return undefined;
+  if (proof === undefined || facts === undefined) return undefined;
+  const deployment = parseLogId(facts.log)?.deployment ?? '';
+  const keys = notaryKeys(proofs.rotations, deployment, pinned, checks);
+  if (keys === undefined || !isIncluded(facts, proof, keys, checks)) return undefined;
+  const trust = { ...pinned, keys };
   const anchor = readProof(proofs.anchorProof, 'anchor_entry', checks);
   const stated = anchor && verifyAnchorEntry(facts, proof, anchor, checks);
   if (anchor === undefined || stated === undefined || !isAnchored(anchor, trust, checks)) return undefined;
@@ -151,7 +158,12 @@ function samePayload(kept: string, { payload, payloadType }: DsseEnvelope): bool
   }
 }
 
-function isIncluded(facts: EntryFacts, proof: ReadProof, trust: PinnedTrust, checks: CheckList): boolean {
+function isIncluded(
+  facts: EntryFacts,
+  proof: ReadProof,
+  keys: readonly NotaryKey[],
+  checks: CheckList,
+): boolean {
   const { head, hashes, checkpoint } = proof;
   const root = rootFromInclusion(leafOf(proof), facts.seq, head.size, hashes);
   if (root === undefined || !sameHash(root, head.root)) {
@@ -159,11 +171,11 @@ function isIncluded(facts: EntryFacts, proof: ReadProof, trust: PinnedTrust, che
     return false;
   }
   checks.pass('inclusion', `entry ${facts.seq} of ${head.size}`);
-  if (trust.keys.length === 0) {
+  if (keys.length === 0) {
     checks.lack('log_checkpoint', 'NO_PINNED_KEY', 'no key of a notary is pinned');
     return true;
   }
-  const fault = logNoteFault(checkpoint, facts.log, trust);
+  const fault = logNoteFault(checkpoint, facts.log, keys);
   if (fault === undefined) checks.pass('log_checkpoint');
   else checks.fail('log_checkpoint', fault.cause, fault.detail);
   return fault === undefined;
@@ -215,7 +227,10 @@ function isAnchored(anchor: ReadProof, trust: PinnedTrust, checks: CheckList): b
     checks.lack('anchor_checkpoint', 'NO_PINNED_KEY', 'no key of a notary is pinned');
     return true;
   }
-  const fault = anchorNoteFault(anchor.checkpoint, anchor.head, trust);
+  const { checkpoint, head } = anchor;
+  const fault = checkpointFault(checkpoint, head.size, trust.keys, (note) =>
+    hasQuorum(note, trust.witnesses),
+  );
   if (fault === undefined) checks.pass('anchor_checkpoint');
   else checks.fail('anchor_checkpoint', fault.cause, fault.detail);
   return fault === undefined;

@@ -1,7 +1,7 @@
-import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
-import { ConfigError, PermanentError } from '../../runtime/errors.ts';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { PermanentError } from '../../runtime/errors.ts';
 import type { AnchorConfigOf } from '../../schemas/config/anchors.ts';
-import { readAnchorFile } from './post.ts';
+import { s3ClientConfig, type ReadSecret } from './s3-client-config.ts';
 import { s3Failure } from './s3-error.ts';
 
 /** The few requests an anchor makes. They reject with what the SDK throws. */
@@ -18,19 +18,19 @@ export interface S3Bucket {
   close(): void;
 }
 
+const ATTEMPTS = 2;
 /** Longer objects are none of ours. */
 const OBJECT_MAX_BYTES = 1024 * 1024;
 const PAGE_COUNT = 100;
 /** Strangers' keys, or markers of deletion, that are passed over in search of the first of ours. */
 const PAGES_MAX = 100;
 
-export async function openS3Bucket(
-  config: AnchorConfigOf<'s3'>,
-  secrets: (reference: { file?: string | undefined; env?: string | undefined }, path: string) => string,
-): Promise<S3Bucket> {
+export async function openS3Bucket(config: AnchorConfigOf<'s3'>, secrets: ReadSecret): Promise<S3Bucket> {
   // The SDK takes long to load, and few have this anchor.
   const sdk = await import('@aws-sdk/client-s3');
-  const client: S3Client = new sdk.S3Client(clientConfig(config, secrets));
+  const client: S3Client = new sdk.S3Client(
+    s3ClientConfig(config, `notary.anchors.${config.id}`, secrets, ATTEMPTS),
+  );
   const closing = new AbortController();
   const { bucket: Bucket } = config;
   const options = { abortSignal: closing.signal };
@@ -110,39 +110,5 @@ export async function openS3Bucket(
       closing.abort();
       client.destroy();
     },
-  };
-}
-
-function clientConfig(
-  config: AnchorConfigOf<'s3'>,
-  secrets: (reference: { file?: string | undefined; env?: string | undefined }, path: string) => string,
-): S3ClientConfig {
-  const { id, url, credentials, ca_file, timeout_ms } = config;
-  const path = `notary.anchors.${id}`;
-  const secretOf = (key: 'access_key_id' | 'secret_access_key' | 'session_token') => {
-    const reference = credentials?.[key];
-    if (reference === undefined) throw new ConfigError(`cannot use ${path}.credentials: ${key} is missing`);
-    return secrets(reference, `${path}.credentials.${key}`);
-  };
-  const ca = ca_file === undefined ? undefined : readAnchorFile(id, 'ca_file', ca_file);
-  return {
-    region: config.region,
-    forcePathStyle: config.path_style,
-    followRegionRedirects: false,
-    maxAttempts: 2,
-    requestHandler: {
-      connectionTimeout: Math.min(5_000, timeout_ms),
-      requestTimeout: timeout_ms,
-      throwOnRequestTimeout: true,
-      ...(ca !== undefined && { httpsAgent: { ca } }),
-    },
-    ...(url !== undefined && { endpoint: url }),
-    ...(credentials !== undefined && {
-      credentials: {
-        accessKeyId: secretOf('access_key_id'),
-        secretAccessKey: secretOf('secret_access_key'),
-        ...(credentials.session_token !== undefined && { sessionToken: secretOf('session_token') }),
-      },
-    }),
   };
 }

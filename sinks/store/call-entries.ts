@@ -1,7 +1,7 @@
 import { bodyHash, entryPreimage, leafHash } from '../../evidence/entry.ts';
 import { parsePreimage, type EntryFacts, type ProvenEntry } from '../../evidence/receipt/entry-proof.ts';
 import { eventOf } from '../../evidence/receipt/observed.ts';
-import type { RawEntry } from '../../evidence/verify-log.ts';
+import type { RawEntry } from '../../evidence/raw-entry.ts';
 import { InputError, IntegrityError } from '../../runtime/errors.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
 import { readRows } from './clickhouse-store.ts';

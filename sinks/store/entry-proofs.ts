@@ -16,6 +16,7 @@ import {
   type StoredCheckpoint,
 } from './checkpoints.ts';
 import { readRows } from './clickhouse-store.ts';
+import { readKeyHistory } from './key-rotations.ts';
 import { anchorLogTree, dataLogTree } from './log-tree.ts';
 import { sqlString } from './sql-text.ts';
 import type { RawQuery } from './store.ts';
@@ -49,12 +50,14 @@ export async function proveEntry(
     checkpoint: readNote(head.note, log),
   });
   const before = await lastEntryBefore(raw, origin, log, seq);
+  const { rotations } = await readKeyHistory(raw, origin, anchored.checkpoint.size);
   return {
     proof,
     anchorProof: await proveAnchorEntry(raw, origin, stated, anchored),
     ...(before === undefined || before.seq >= anchored.checkpoint.size
       ? {}
       : { beforeProof: await proveAnchorEntry(raw, origin, before, anchored) }),
+    ...(rotations.length === 0 ? {} : { rotations: `${JSON.stringify(rotations, undefined, 2)}\n` }),
   };
 }
 

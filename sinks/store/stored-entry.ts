@@ -1,4 +1,4 @@
-import type { RawEntry } from '../../evidence/verify-log.ts';
+import type { RawEntry } from '../../evidence/raw-entry.ts';
 import type { ColumnReader } from './row-binary.ts';
 
 /** Columns of a stored entry in the order `decodeStoredEntry` reads them. */

@@ -1,10 +1,10 @@
 import { anchorOrigin } from '../../evidence/anchor-log/entry.ts';
+import type { ExternalHead } from '../../evidence/anchor-log/external-heads.ts';
 import type { PinnedTrust } from '../../evidence/anchor-log/pinned-keys.ts';
 import {
   type AnchorLogVerifier,
   type AnchorView,
   createAnchorLogVerifier,
-  type ExternalHead,
 } from '../../evidence/anchor-log/verify.ts';
 import { NoteFormatError, parseSignatures, type NoteSignature } from '../../evidence/note/note.ts';
 import { readRows } from './clickhouse-store.ts';

@@ -1,6 +1,6 @@
 import type { LogHead } from '../../evidence/entry-builder.ts';
 import { parseLogId } from '../../evidence/log-id.ts';
-import type { RawEntry } from '../../evidence/verify-log.ts';
+import type { RawEntry } from '../../evidence/raw-entry.ts';
 import { sourceKey } from './verify-heads.ts';
 import { placeKey, type StoredPlace } from './verify-records.ts';
 

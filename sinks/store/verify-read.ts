@@ -1,4 +1,4 @@
-import type { RawEntry } from '../../evidence/verify-log.ts';
+import type { RawEntry } from '../../evidence/raw-entry.ts';
 import type { RawQuery } from './store.ts';
 import { checkDerived } from './verify-derived.ts';
 import type { FindingLog } from './verify-report.ts';

@@ -1,4 +1,4 @@
-import type { RawEntry } from '../../evidence/verify-log.ts';
+import type { RawEntry } from '../../evidence/raw-entry.ts';
 import { readRows } from './clickhouse-store.ts';
 import { readSettings } from './pinned-settings.ts';
 import { createRowReader } from './row-binary.ts';
@@ -73,10 +73,19 @@ function ranges(from: bigint, to: bigint, count: number): { from: bigint; to: bi
     .map((start) => ({ from: start, to: start + step - 1n < to ? start + step - 1n : to }));
 }
 
-/** Runs the statement for the rows of a page in (log, seq) order. */
-export function queryPage(raw: RawQuery, where: string, page: Page): AsyncIterable<Uint8Array> {
+/**
+ * Runs the statement for the rows of a page in (log, seq) order. With `blockRows` the engine reads at most so many at a
+ * time, which takes less memory.
+ */
+export function queryPage(
+  raw: RawQuery,
+  where: string,
+  page: Page,
+  blockRows?: number,
+): AsyncIterable<Uint8Array> {
+  const block = blockRows === undefined ? '' : `, max_block_size = ${blockRows}`;
   return raw(
-    `SELECT ${ENTRY_COLUMNS} FROM custody.entries WHERE (${where}) AND (${page.where}) ORDER BY log, seq ${readSettings()} FORMAT RowBinary`,
+    `SELECT ${ENTRY_COLUMNS} FROM custody.entries WHERE (${where}) AND (${page.where}) ORDER BY log, seq ${readSettings()}${block} FORMAT RowBinary`,
   );
 }
 

@@ -1,7 +1,9 @@
+import type { ExternalHead } from '../../evidence/anchor-log/external-heads.ts';
 import type { PinnedTrust } from '../../evidence/anchor-log/pinned-keys.ts';
-import type { AnchorView, ExternalHead } from '../../evidence/anchor-log/verify.ts';
+import type { AnchorView } from '../../evidence/anchor-log/verify.ts';
 import type { LogHead } from '../../evidence/entry-builder.ts';
-import type { ExpectedHead, LogVerifier } from '../../evidence/verify-log.ts';
+import type { ExpectedHead } from '../../evidence/expected-head.ts';
+import type { LogVerifier } from '../../evidence/verify-log.ts';
 import type { FindingLog, SignedReport, VerifiedLog } from './verify-report.ts';
 
 /** Somebody outside of the store who may hold checkpoints. */

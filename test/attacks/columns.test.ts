@@ -74,7 +74,8 @@ const CHANGES: Readonly<Record<string, Readonly<Record<string, Change>>>> = {
 
 /** Columns of which no verification of the store speaks, with the reason why that loses no evidence. */
 const UNCOVERED: Readonly<Record<string, string>> = {
-  anchor_evidence: 'what others signed: each piece counts only when their pinned keys verify it, and proves nothing else',
+  anchor_evidence:
+    'what others signed: each piece counts only when their pinned keys verify it, and proves nothing else',
   subtrees: 'roots of subtrees to make proofs from: a proof made from another one leads to no signed root',
 };
 
@@ -143,7 +144,10 @@ test('a checkpoint of the anchor log with another root or time beside its note i
   verifies('P4');
   const change = (size: number, set: string) =>
     `ALTER TABLE custody.checkpoints UPDATE ${set} WHERE origin = '${ORIGIN}' AND size = ${size} ${SYNC}`;
-  const report = await ledger.attack([change(13, 'root = SHA256(root)'), change(19, 'time_ms = time_ms + 1')], { trust });
+  const report = await ledger.attack(
+    [change(13, 'root = SHA256(root)'), change(19, 'time_ms = time_ms + 1')],
+    { trust },
+  );
   expect(report.verdict).toBe('invalid');
   expect(report.findings).toEqual([
     expect.objectContaining({ cause: 'DERIVED_MISMATCH', log: ORIGIN, seq: '12', column: 'root' }),
@@ -162,33 +166,43 @@ const DERIVED_CHANGES: Readonly<Record<string, string>> = {
   'Array(String)': `['x']`,
 };
 
-test('every derived column that was given other values is found, also when its expression was put back', { timeout: 60_000 }, async () => {
-  verifies('P4');
-  const answer = await ledger.answer(
-    [],
-    `SELECT table, name, type, default_expression FROM system.columns WHERE database = 'custody' AND default_kind = 'MATERIALIZED' ORDER BY table, position FORMAT JSONCompactEachRow`,
-  );
-  const derived = answer.split('\n').map((line) => JSON.parse(line) as [string, string, string, string]);
-  expect(derived.map(([table, name]) => `${table}.${name}`)).toEqual(await columns(true));
-  const wrong = derived.map(([table, name, type, expression]) => {
-    const other = DERIVED_CHANGES[type] ?? `(${expression}) + 1`;
-    return { table, set: `MODIFY COLUMN ${name} ${type} MATERIALIZED ${other}`, fill: `MATERIALIZE COLUMN ${name}`, back: `MODIFY COLUMN ${name} ${type} MATERIALIZED ${expression}`, name };
-  });
-  const tables = [...new Set(derived.map(([table]) => table))];
-  const all = (act: 'set' | 'fill' | 'back') =>
-    tables.map((table) => {
-      const acts = wrong.filter((each) => each.table === table).map((each) => each[act]);
-      return `ALTER TABLE custody.${table} ${acts.join(', ')} ${SYNC}`;
+test(
+  'every derived column that was given other values is found, also when its expression was put back',
+  { timeout: 60_000 },
+  async () => {
+    verifies('P4');
+    const answer = await ledger.answer(
+      [],
+      `SELECT table, name, type, default_expression FROM system.columns WHERE database = 'custody' AND default_kind = 'MATERIALIZED' ORDER BY table, position FORMAT JSONCompactEachRow`,
+    );
+    const derived = answer.split('\n').map((line) => JSON.parse(line) as [string, string, string, string]);
+    expect(derived.map(([table, name]) => `${table}.${name}`)).toEqual(await columns(true));
+    const wrong = derived.map(([table, name, type, expression]) => {
+      const other = DERIVED_CHANGES[type] ?? `(${expression}) + 1`;
+      return {
+        table,
+        set: `MODIFY COLUMN ${name} ${type} MATERIALIZED ${other}`,
+        fill: `MATERIALIZE COLUMN ${name}`,
+        back: `MODIFY COLUMN ${name} ${type} MATERIALIZED ${expression}`,
+        name,
+      };
     });
-  const report = await ledger.attack([...all('set'), ...all('fill'), ...all('back')], { trust });
-  expect(report.verdict).toBe('invalid');
-  const found = report.findings.filter(({ cause }) => cause === 'DERIVED_MISMATCH');
-  expect(found).toContainEqual(expect.objectContaining({ log: ORIGIN, seq: '3' }));
-  const ofEntries = wrong.filter(({ table }) => table === 'entries').map(({ name }) => name);
-  const inEntries = found.filter(({ log }) => log !== ORIGIN).map(({ column }) => column);
-  expect(new Set(inEntries)).toEqual(new Set(ofEntries));
-  attack(3, 'process', 'DERIVED_MISMATCH', 'SCHEMA_FINGERPRINT');
-});
+    const tables = [...new Set(derived.map(([table]) => table))];
+    const all = (act: 'set' | 'fill' | 'back') =>
+      tables.map((table) => {
+        const acts = wrong.filter((each) => each.table === table).map((each) => each[act]);
+        return `ALTER TABLE custody.${table} ${acts.join(', ')} ${SYNC}`;
+      });
+    const report = await ledger.attack([...all('set'), ...all('fill'), ...all('back')], { trust });
+    expect(report.verdict).toBe('invalid');
+    const found = report.findings.filter(({ cause }) => cause === 'DERIVED_MISMATCH');
+    expect(found).toContainEqual(expect.objectContaining({ log: ORIGIN, seq: '3' }));
+    const ofEntries = wrong.filter(({ table }) => table === 'entries').map(({ name }) => name);
+    const inEntries = found.filter(({ log }) => log !== ORIGIN).map(({ column }) => column);
+    expect(new Set(inEntries)).toEqual(new Set(ofEntries));
+    attack(3, 'process', 'DERIVED_MISMATCH', 'SCHEMA_FINGERPRINT');
+  },
+);
 
 test('a column that somebody added to a table is found in each of them', async () => {
   verifies('P4');

@@ -64,22 +64,30 @@ export function inventedPlaces(log: string, count: number): ForgedPlace[] {
   ];
 }
 
+/** What a log has, as an attacker reads it. */
+export async function storedPlaces(
+  ledger: Pick<Ledger, 'answer'>,
+  log: string,
+): Promise<(ForgedPlace & { readonly body: Buffer })[]> {
+  const answer = await ledger.answer(
+    [],
+    `SELECT koffset, kts_ms, day, kind, hex(body) FROM custody.entries WHERE log = '${log}' ORDER BY seq`,
+  );
+  return answer.split('\n').map((line) => {
+    const [offset = '', appendTimeMs = '', day = '', kind = '', hex = ''] = line.split('\t');
+    return { offset, appendTimeMs, day, kind, body: Buffer.from(hex, 'hex') };
+  });
+}
+
 /** The log written again from its rows, one entry changed, every hash and link after it recomputed. */
 export async function rewrittenFrom(
   ledger: Pick<Ledger, 'answer'>,
   log: string,
   changed: number,
 ): Promise<{ sql: string[]; head: { seq: string; leaf: string } }> {
-  const answer = await ledger.answer(
-    [],
-    `SELECT koffset, kts_ms, day, kind, hex(body) FROM custody.entries WHERE log = '${log}' ORDER BY seq`,
+  const places = (await storedPlaces(ledger, log)).map((place, seq) =>
+    seq === changed ? { ...place, body: Buffer.from(place.body.toString().replace('allow', 'deny')) } : place,
   );
-  const places = answer.split('\n').map((line, seq): ForgedPlace => {
-    const [offset = '', appendTimeMs = '', day = '', kind = '', hex = ''] = line.split('\t');
-    const text = Buffer.from(hex, 'hex').toString('utf8');
-    const body = Buffer.from(seq === changed ? text.replace('allow', 'deny') : text);
-    return { offset, appendTimeMs, day, kind, body };
-  });
   const { sql, leaf } = forgedInsert(log, places);
   const remove = `ALTER TABLE custody.entries DELETE WHERE log = '${log}' SETTINGS mutations_sync = 2`;
   return { sql: [remove, ...sql], head: { seq: String(places.length - 1), leaf } };

@@ -43,6 +43,8 @@ export interface Ledger {
   attack(sql: readonly string[], options?: AttackOptions): Promise<VerifyReport>;
   /** One value a statement gives on a copy after others ran there. */
   answer(sql: readonly string[], query: string): Promise<string>;
+  /** Lets somebody run statements on a copy, one after the other. */
+  session(act: (run: (statement: string) => Promise<string>) => Promise<void>): Promise<void>;
   /** The log id of a tenant's events. */
   logOf(tenant: string): string;
   remove(): void;
@@ -100,7 +102,7 @@ export async function writeLedger(
   await log.close();
   await new Promise((resolve) => setImmediate(resolve));
 
-  return {
+  const ledger: Ledger = {
     directory,
     logOf: (tenant) => `${DEPLOYMENT}/${tenant}/${topicId}-0/0`,
     async attack(statements, { onLog, onFiles, onStore, through, ...options } = {}) {
@@ -134,12 +136,21 @@ export async function writeLedger(
       }
     },
     async answer(statements, query) {
+      let answer = '';
+      await ledger.session(async (run) => {
+        for (const statement of statements) await run(statement);
+        answer = await run(query);
+      });
+      return answer;
+    },
+    async session(act) {
       const copy = mkdtempSync(join(tmpdir(), 'custody-attacked-'));
       cpSync(directory, copy, { recursive: true, verbatimSymlinks: true });
       const session = new Session(join(copy, 'store'));
       try {
-        for (const statement of statements) await session.queryAsync(statement);
-        return (await session.queryAsync(query, { format: 'TabSeparated' })).text().trim();
+        await act(async (statement) =>
+          (await session.queryAsync(statement, { format: 'TabSeparated' })).text().trim(),
+        );
       } finally {
         session.close();
         rmSync(copy, { recursive: true, force: true });
@@ -147,6 +158,7 @@ export async function writeLedger(
     },
     remove: () => rmSync(directory, { recursive: true, force: true }),
   };
+  return ledger;
 }
 
 /** The engine's real refusal: statements with `part` run under a memory limit no read fits in. */

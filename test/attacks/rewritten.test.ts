@@ -3,6 +3,7 @@ import { createPlaces, TAIL_MAX_ROWS } from '../../sinks/store/verify-places.ts'
 import { comparePartitions } from '../../sinks/store/verify-partitions.ts';
 import { createFindingLog } from '../../sinks/store/verify-report.ts';
 import type { EmbeddedLog } from '../../streams/embedded/open-log.ts';
+import { attack, twin } from '../attack-catalogue.ts';
 import { verifies } from '../requirements.ts';
 import { forgedInsert, inventedPlaces, rewrittenFrom } from './forge.ts';
 import { DEPLOYMENT, type Ledger, writeLedger } from './ledger-fixture.ts';
@@ -24,6 +25,7 @@ test('a log rewritten from the middle with every later hash recomputed differs f
   const report = await ledger.attack(sql);
   expect(report.verdict).toBe('invalid');
   expect(report.findings).toEqual([located('HEAD_MISMATCH', acme, head.seq)]);
+  attack(5, 'process', 'HEAD_MISMATCH');
 });
 
 test('a log rewritten together with its head is found by a rebuild, at the first changed entry', async () => {
@@ -38,6 +40,7 @@ test('a log rewritten together with its head is found by a rebuild, at the first
   const report = await ledger.attack(sql, { onLog, rebuild: true });
   expect(report.verdict).toBe('invalid');
   expect(report.findings).toEqual([located('REPAIR_DIFF', acme, '7')]);
+  attack(5, 'process', 'REPAIR_DIFF');
 });
 
 test.each([
@@ -51,6 +54,7 @@ test.each([
   const report = await ledger.attack(forgedInsert(log, inventedPlaces(log, 5)).sql);
   expect(report.verdict).toBe('invalid');
   expect(report.findings).toEqual([located('UNKNOWN_LOG', log, '0')]);
+  attack(28, 'process', 'UNKNOWN_LOG');
 });
 
 test('an invented log is not accepted where there are no records to hold it against', async () => {
@@ -91,6 +95,7 @@ test('more invented entries than can be remembered still give no valid verdict',
 
 test.each([
   {
+    number: 32,
     title: 'a partition replaced by a changed copy of itself',
     sql: (entry: string) => [
       'CREATE TABLE custody.other AS custody.entries',
@@ -101,6 +106,7 @@ test.each([
     found: ['BODY_HASH'],
   },
   {
+    number: 33,
     title: 'a lightweight update',
     sql: (entry: string) => [
       'ALTER TABLE custody.entries MODIFY SETTING enable_block_number_column = 1, enable_block_offset_column = 1',
@@ -110,6 +116,7 @@ test.each([
     found: ['SCHEMA_FINGERPRINT', 'BODY_HASH'],
   },
   {
+    number: 26,
     title: 'a copy of the row under an earlier day, where retention would reach it',
     sql: (entry: string) => [
       `INSERT INTO custody.entries (log, tenant, kpart, seq, topic, koffset, kts_ms, day, kind, prev, body_sha, leaf, body)
@@ -117,12 +124,13 @@ test.each([
     ],
     found: ['DAY'],
   },
-])('$title is found', async ({ sql, found }) => {
+] as const)('$title is found', async ({ number, sql, found }) => {
   verifies('P4');
   const report = await ledger.attack(sql(`log = '${acme}' AND seq = 15`));
   expect(report.verdict).toBe('invalid');
   expect(new Set(report.findings.map(({ cause }) => cause))).toEqual(new Set(found));
   expect(report.findings).toContainEqual(located(found.at(-1) ?? '', acme, '15'));
+  attack(number, 'process', ...found);
 });
 
 test('a view put in the place of the table is found though it gives the same rows', async () => {
@@ -133,6 +141,8 @@ test('a view put in the place of the table is found though it gives the same row
   ]);
   expect(report.verdict).toBe('invalid');
   expect(report.findings).toContainEqual(located('SCHEMA_FINGERPRINT', 'custody.entries', null));
+  attack(32, 'process', 'SCHEMA_FINGERPRINT');
+  attack(34, 'process', 'SCHEMA_FINGERPRINT');
 });
 
 test.each([
@@ -144,6 +154,7 @@ test.each([
   const report = await ledger.attack([statement]);
   expect(report.verdict).toBe('invalid');
   expect(report.findings.map((finding) => finding.cause)).toContain(cause);
+  attack(32, 'process', cause);
 });
 
 test('a partition attached a second time as an identical copy is harmless', async () => {
@@ -154,4 +165,5 @@ test('a partition attached a second time as an identical copy is harmless', asyn
   ]);
   expect(report).toMatchObject({ verdict: 'valid', findings: [] });
   expect(report.duplicates).toBeGreaterThan(0);
+  twin(32, 'process');
 });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { attack, twin, type AttackNumber } from '../attack-catalogue.ts';
 import { verifies } from '../requirements.ts';
 import { type Ledger, shortOfMemory, writeLedger } from './ledger-fixture.ts';
 
@@ -27,6 +28,7 @@ const UNGUARDED = ['leaf_ok', 'body_ok'].map((name) => `ALTER TABLE custody.entr
 const at = (seq: number) => `log = '${acme}' AND seq = ${seq}`;
 
 interface Attack {
+  readonly number: AttackNumber;
   readonly title: string;
   readonly sql: () => string[];
   readonly cause: string;
@@ -36,56 +38,65 @@ const replace = (seq: number) => [
   insert(REPLACED, at(seq)),
   `ALTER TABLE custody.entries DELETE WHERE ${at(seq)} AND position(body, 'ALLOW') = 0 ${SYNC}`,
 ];
-const attacks: Attack[] = [
+const played: Attack[] = [
   {
+    number: 4,
     title: 'body, its hash and the leaf recomputed',
     cause: 'LINK',
     seq: '8',
     sql: () => replace(7),
   },
   {
+    number: 4,
     title: 'the last entry rewritten consistently',
     cause: 'HEAD_MISMATCH',
     seq: '30',
     sql: () => replace(30),
   },
   {
+    number: 6,
     title: 'a middle row deleted by mutation',
     cause: 'GAP',
     seq: '12',
     sql: () => [`ALTER TABLE custody.entries DELETE WHERE ${at(12)} ${SYNC}`],
   },
   {
+    number: 6,
     title: 'a middle row deleted lightly',
     cause: 'GAP',
     seq: '12',
     sql: () => [`DELETE FROM custody.entries WHERE ${at(12)}`],
   },
   {
+    number: 6,
     title: 'a middle row deleted lightly leaves a hidden row',
     cause: 'HIDDEN_ROWS',
     seq: null,
     sql: () => [`DELETE FROM custody.entries WHERE ${at(12)}`],
   },
   {
+    number: 7,
     title: 'the first rows deleted',
     cause: 'HEAD_MISSING',
     seq: '0',
     sql: () => [`ALTER TABLE custody.entries DELETE WHERE log = '${acme}' AND seq < 3 ${SYNC}`],
   },
   {
+    number: 8,
     title: 'the tail cut',
     cause: 'TRUNCATED',
     seq: '26',
     sql: () => [`ALTER TABLE custody.entries DELETE WHERE log = '${acme}' AND seq > 25 ${SYNC}`],
   },
   {
+    number: 8,
     title: 'a whole log deleted',
     cause: 'LOG_MISSING',
     seq: '0',
     sql: () => [`ALTER TABLE custody.entries DELETE WHERE log = '${acme}' ${SYNC}`],
   },
   {
+    number: 11,
     title: 'two bodies swapped',
     cause: 'BODY_HASH',
     seq: '4',
@@ -93,14 +104,22 @@ const attacks: Attack[] = [
       `ALTER TABLE custody.entries UPDATE body = if(seq = 4, (SELECT body FROM custody.entries WHERE ${at(5)}), (SELECT body FROM custody.entries WHERE ${at(4)})) WHERE log = '${acme}' AND seq IN (4, 5) ${SYNC}`,
     ],
   },
-  { title: 'a row inserted between two', cause: 'FORK', seq: '9', sql: () => [insert(REPLACED, at(9))] },
   {
+    number: 12,
+    title: 'a row inserted between two',
+    cause: 'FORK',
+    seq: '9',
+    sql: () => [insert(REPLACED, at(9))],
+  },
+  {
+    number: 14,
     title: 'a row with the same place and other content',
     cause: 'FORK',
     seq: '30',
     sql: () => [insert(REPLACED, at(30))],
   },
   {
+    number: 12,
     title: 'a row inserted after the end',
     cause: 'UNKNOWN_TAIL',
     seq: '31',
@@ -118,6 +137,7 @@ const attacks: Attack[] = [
     ],
   },
   {
+    number: 27,
     title: "rows of another tenant's log spliced in",
     cause: 'LEAF_HASH',
     seq: '31',
@@ -127,6 +147,7 @@ const attacks: Attack[] = [
     ],
   },
   {
+    number: 28,
     title: 'entries renumbered',
     cause: 'LEAF_HASH',
     seq: '19',
@@ -137,18 +158,21 @@ const attacks: Attack[] = [
     ],
   },
   {
+    number: 31,
     title: 'a day partition dropped',
     cause: 'GAP',
     seq: '11',
     sql: () => [`ALTER TABLE custody.entries DROP PARTITION '2026-09-22'`],
   },
   {
+    number: 32,
     title: 'a partition detached',
     cause: 'TRUNCATED',
     seq: '21',
     sql: () => [`ALTER TABLE custody.entries DETACH PARTITION '2026-09-23'`],
   },
   {
+    number: 32,
     title: 'the table exchanged for an empty one',
     cause: 'LOG_MISSING',
     seq: '0',
@@ -158,6 +182,7 @@ const attacks: Attack[] = [
     ],
   },
   {
+    number: 3,
     title: 'a derived column given another expression',
     cause: 'DERIVED_MISMATCH',
     seq: '7',
@@ -167,6 +192,7 @@ const attacks: Attack[] = [
     ],
   },
   {
+    number: 3,
     title: 'the table altered',
     cause: 'SCHEMA_FINGERPRINT',
     seq: null,
@@ -176,18 +202,20 @@ const attacks: Attack[] = [
   },
 ];
 
-test.each(attacks)('$title is found as $cause at entry $seq', async ({ sql, cause, seq }) => {
+test.each(played)('$title is found as $cause at entry $seq', async ({ number, sql, cause, seq }) => {
   verifies('P4');
   const report = await ledger.attack(sql());
   expect(report.verdict).toBe('invalid');
   const located = report.findings.filter((finding) => finding.cause === cause && finding.seq === seq);
   expect(located, JSON.stringify(report.findings.slice(0, 5))).not.toEqual([]);
   if (seq !== null) expect(located.map(({ log }) => log)).toContain(acme);
+  attack(number, 'process', cause);
 });
 
 test('an identical copy of an entry is counted and harmless', async () => {
   const report = await ledger.attack([insert(`SELECT ${COLUMNS}`, at(9))]);
   expect(report).toMatchObject({ verdict: 'valid', duplicates: 1, findings: [] });
+  for (const number of [11, 12, 13, 14] as const) twin(number, 'process');
 });
 
 test('a partition detached and attached again is valid', async () => {
@@ -197,11 +225,13 @@ test('a partition detached and attached again is valid', async () => {
     `ALTER TABLE custody.entries ATTACH PARTITION ${day}`,
   ]);
   expect(report).toMatchObject({ verdict: 'valid', findings: [] });
+  for (const number of [6, 32] as const) twin(number, 'process');
 });
 
 test('merging parts is valid', async () => {
   const report = await ledger.attack(['OPTIMIZE TABLE custody.entries FINAL']);
   expect(report).toMatchObject({ verdict: 'valid', findings: [] });
+  for (const number of [6, 33, 35] as const) twin(number, 'process');
 });
 
 test('without recorded heads nothing can be said of the tail', async () => {

@@ -1,6 +1,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { attack } from '../attack-catalogue.ts';
 import { verifies } from '../requirements.ts';
 import { type Ledger, writeLedger } from './ledger-fixture.ts';
 
@@ -31,6 +32,7 @@ test('flipped bytes in a part file are found and named, never a crash', async ()
   });
   expect(report.verdict).toBe('invalid');
   expect(report.findings.map(({ cause }) => cause)).toContain('READ_ERROR');
+  attack(35, 'process', 'READ_ERROR');
 });
 
 test('an older copy of the store beside a newer log is found', async () => {
@@ -48,4 +50,5 @@ test('an older copy of the store beside a newer log is found', async () => {
   } finally {
     older.remove();
   }
+  attack(17, 'process', 'LOG_MISSING');
 });

@@ -1,5 +1,5 @@
 import { type AnchorAct, anchorOrigin } from '../../evidence/anchor-log/entry.ts';
-import type { ExternalHead } from '../../evidence/anchor-log/verify.ts';
+import type { ExternalHead } from '../../evidence/anchor-log/external-heads.ts';
 import { growRange } from '../../evidence/merkle/compact-range.ts';
 import { formatVerifierKey, type SigningKey } from '../../evidence/note/key.ts';
 import { parseNote } from '../../evidence/note/note.ts';

@@ -1,9 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, hash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   createBundle,
   type BundleDeps,
@@ -12,6 +17,9 @@ import {
 } from '../../bundle/create.ts';
 import { createReceiptSource } from '../../bundle/receipts.ts';
 import { caseRenderers } from '../../bundle/renderers.ts';
+import { timestampFrom } from '../../bundle/timestamp.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { createTsa, type TestTsa } from '../support/openssl-tsa.ts';
 import { caseSchema, logsSchema, proofSchema, sealStatementSchema } from '../../evidence/bundle/format.ts';
 import { anchorLeaf } from '../../evidence/anchor-log/entry.ts';
 import { checkCustodyChain } from '../../evidence/custody-chain.ts';
@@ -24,6 +32,7 @@ import { formatVerifierKey, verifiedBy, verifierKey } from '../../evidence/note/
 import { parseNote } from '../../evidence/note/note.ts';
 import { parseTlogProof } from '../../evidence/note/tlog-proof.ts';
 import { parseEntryExtra } from '../../evidence/receipt/entry-proof.ts';
+import { eventSchema } from '../../schemas/event.ts';
 import type { TrustPolicy } from '../../schemas/trust-policy.ts';
 import { verifyBundleAt } from '../../verifier/verify-path.ts';
 import { decodeJsonTraces } from '../../collectors/otlp/json-traces.ts';
@@ -32,6 +41,7 @@ import { configSchema } from '../../schemas/config.ts';
 import type { RawQuery } from '../../sinks/store/store.ts';
 import {
   ALERT_ID,
+  caseEvent,
   DEPLOYMENT,
   eventId,
   fillCaseStore,
@@ -233,6 +243,66 @@ test('the seal signs both manifests, which list every other file with its hash',
   expect(String(files.get('seal.tsr'))).toBe(hash('sha256', files.get('seal.dsse.json') ?? '', 'hex'));
 });
 
+describe('with a timestamp authority', () => {
+  let tsa: TestTsa;
+  let server: Server;
+  let url: URL;
+  /** What the authority answers to a request. */
+  let answer: (request: Buffer) => Buffer;
+  beforeAll(async () => {
+    tsa = createTsa();
+    server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => response.end(answer(Buffer.concat(chunks))));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  });
+  afterAll(() => {
+    server.close();
+    tsa.remove();
+  });
+
+  test('the seal has a token that openssl and the verifier accept over it, and over nothing else', async () => {
+    answer = (request) => tsa.reply(request);
+    const request = requestOf({ mode: 'selection' });
+    await createBundle(request, depsOf({ timestamp: timestampFrom(url, systemClock) }));
+    const files = await readZip(request.outFile);
+    const [seal, token] = [files.get('seal.dsse.json'), files.get('seal.tsr')].map(
+      (file) => file ?? Buffer.of(),
+    );
+    expect(tsa.verify(seal ?? Buffer.of(), token ?? Buffer.of(), true)).toBe(true);
+    expect(tsa.verify(Buffer.from(`${String(seal)} `), token ?? Buffer.of(), true)).toBe(false);
+    const under = async (certificates_pem: string) =>
+      verifyBundleAt(request.outFile, {
+        trust: { ...trustPolicy(), timestamp_authorities: [{ name: 'lab', certificates_pem }] },
+      });
+    expect(await under(tsa.rootPem)).toMatchObject({
+      verdict: 'valid',
+      timestamps: [{ file: 'seal.tsr', status: 'valid', authority: 'lab' }],
+    });
+    const stranger = createTsa();
+    expect(await under(stranger.rootPem)).toMatchObject({
+      verdict: 'invalid',
+      findings: [{ cause: 'TIMESTAMP', file: 'seal.tsr' }],
+    });
+    stranger.remove();
+  });
+
+  test('a token over something else ends the export, and nothing is left', async () => {
+    const other = tsa.reply(tsa.query(Buffer.from('something else'), '-cert'));
+    answer = () => other;
+    const request = requestOf({ mode: 'selection' });
+    await expect(
+      createBundle(request, depsOf({ timestamp: timestampFrom(url, systemClock) })),
+    ).rejects.toThrow(/cannot have timestamp authority .* stamp: .*; leave out --timestamp/);
+    expect(existsSync(request.outFile)).toBe(false);
+    expect(existsSync(`${request.outFile}.partial`)).toBe(false);
+  });
+});
+
 test('the same case gives the same bytes, in another time zone too', async () => {
   const [first, second] = [requestOf(), requestOf()];
   const zone = process.env['TZ'];
@@ -362,6 +432,27 @@ test('calls that were asked about have receipts with the proof that their entry 
       rootFromInclusion(fromHex(leafHash(preimage)), proof.index, head?.size ?? 0n, proof.hashes),
     ).toEqual(head?.root);
   }
+});
+
+test('what is held for receipts is bounded, whatever size bodies are and however often a call is told of', () => {
+  const event = eventSchema.parse(JSON.parse(String(caseEvent(1, 'acme'))));
+  const receipts = createReceiptSource(cases.store.raw, cases.bundleKey);
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const used = () => {
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = used();
+  for (let n = 0; n < 3000; n += 1) {
+    const tool = { ...event.tool, name: 'read', call_id: `c-${n % 300}` };
+    const body = Buffer.alloc(64 * 1024, String(n)).toString('latin1');
+    receipts.push({
+      ...{ log: 'l', seq: BigInt(n), topic: 'custody.events', appendTimeMs: n, kind: 'event', bodySha: '' },
+      ...{ preimage: `preimage ${n}`, body, event: { ...event, tool } },
+    });
+  }
+  expect(used() - before).toBeLessThan(24 * 1024 * 1024);
 });
 
 test('a session is found by its key, and one that nobody has is an error', async () => {

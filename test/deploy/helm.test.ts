@@ -220,9 +220,41 @@ describe.skipIf(!available).each(cases)('the chart with %s values', (name) => {
         .filter((secret) => secret.startsWith('custody-clickhouse'));
     };
     expect(namesOf('ledger')).toEqual(['custody-clickhouse-writer']);
-    expect(namesOf('notary')).toEqual(['custody-clickhouse-notary']);
+    // Who may remove days has a third user, and only the notary acts as it.
+    const removes = name === 'full' ? ['custody-clickhouse-retention'] : [];
+    expect(namesOf('notary')).toEqual(['custody-clickhouse-notary', ...removes]);
     for (const role of roles.filter((one) => one !== 'ledger' && one !== 'notary'))
       expect(namesOf(role), role).toEqual([]);
+  });
+
+  test('nothing is removed, and nothing encrypted, unless the values say so', () => {
+    for (const role of roles) {
+      const map = objects(name, 'ConfigMap').find(
+        ({ metadata }) => metadata.name === `fleet-custody-${role}`,
+      );
+      const { retention, subjects } = parse(map!.data!['custody.yaml']!) as Record<string, unknown>;
+      if (role === 'notary') {
+        expect(retention).toMatchObject(
+          name === 'full' ? { enabled: true, days: 365, minimum_days: 180 } : { enabled: false },
+        );
+      } else expect(retention, role).toBeUndefined();
+      if (role === 'collector' && name === 'full') {
+        expect(subjects).toMatchObject({ enabled: true, directory: '/keys', subject_from: 'actor.user_id' });
+      } else expect(subjects, role).toBeUndefined();
+    }
+  });
+
+  test('keys of subjects are on a volume that is not of the pod, in collectors alone', () => {
+    for (const object of workloads()) {
+      const { volumes } = podOf(object);
+      const claims = volumes.filter((volume) => volume.name === 'keys');
+      const expected = roleOf(object) === 'collector' && name === 'full';
+      expect(claims, roleOf(object)).toEqual(
+        expected ? [{ name: 'keys', persistentVolumeClaim: { claimName: 'custody-keys' } }] : [],
+      );
+      const mounts = containerOf(object).volumeMounts.filter((mount) => mount.name === 'keys');
+      expect(mounts, roleOf(object)).toEqual(expected ? [{ name: 'keys', mountPath: '/keys' }] : []);
+    }
   });
 
   test('selectors find the pods of their role and no others', () => {
@@ -354,6 +386,23 @@ describe.skipIf(!available)('values that cannot work are refused', () => {
     ['no brokers', ['kafka.brokers=null'], 'kafka'],
     ['a role without limits', ['detect.resources.limits=null'], 'resources'],
     ['alerts into a file of the pod', ['sinks[0].id=a', 'sinks[0].type=ocsf_file'], 'sinks'],
+    [
+      'removal where no notary announces it',
+      ['retention.enabled=true', 'notary.enabled=false'],
+      'retention.enabled',
+    ],
+    [
+      'days below what the policy keeps',
+      ['retention.enabled=true', 'retention.days=30'],
+      'retention.minimumDays',
+    ],
+    ['a second place that says how long', ['config.retention.days=365'], 'config.retention'],
+    ['keys of subjects that end with the pod', ['subjects.enabled=true'], 'ReadWriteMany'],
+    [
+      'a directory of keys beside the claim',
+      ['subjects.enabled=true', 'subjects.existingClaim=keys', 'subjects.config.directory=/data/keys'],
+      'subjects',
+    ],
     ['more than one notary', ['notary.replicas=2'], 'notary'],
     ['a time to verify that is none', ['notary.verifyCron=daily'], 'verifyCron'],
     ['no time to drain', ['terminationGracePeriodSeconds=10'], 'terminationGracePeriodSeconds'],

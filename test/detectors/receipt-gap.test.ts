@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { alertSchema } from '../../schemas/alert.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
+import { attack, twin } from '../attack-catalogue.ts';
 import { by, callEvent, detectConfig, omit, runner, uuidOf, type Call } from './sessions.ts';
 
 const quiet = {
@@ -79,6 +80,7 @@ describe('allowed, and no outcome', () => {
     expect(alert?.evidence).toHaveLength(2);
     expect(alertSchema.parse(alert)).toEqual(alert);
     expect(later(60 * minuteMs)).toEqual([]);
+    attack(42, 'alarm', 'receipt-gap');
   });
 
   it('is told of a request that carries its own decision as well', () => {
@@ -125,6 +127,7 @@ describe('allowed, and no outcome', () => {
     expect(by(run.send(outcome), 'receipt-gap')).toEqual([]);
     run.wait(20 * minuteMs);
     expect(by(run.send(callEvent('acme', 'x', 3, run.now(), write)), 'receipt-gap')).toEqual([]);
+    twin(42, 'alarm');
   });
 });
 
@@ -142,6 +145,7 @@ describe('executed, and no decision', () => {
       observed: 'a call of write_note of desk was executed, and no policy decision came within 15 min',
     });
     expect(alert).not.toHaveProperty('policy_decision');
+    attack(42, 'alarm', 'receipt-gap');
   });
 
   it('leaves the session in which time went by unsuspected', () => {

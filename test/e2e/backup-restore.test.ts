@@ -23,6 +23,10 @@ interface Verification {
   readonly findings: readonly { readonly cause: string }[];
 }
 
+interface Signed {
+  readonly verified_up_to: readonly { readonly unsigned: string }[];
+}
+
 /** The page docs/operations/backup.md, done: each test goes on where the one before it ended. */
 describe.skipIf(why !== undefined)('a store is restored from a copy that is older than the log', () => {
   let folder: string;
@@ -30,14 +34,21 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
   let fleet: Fleet;
   let collector: RoleProcess;
   let ledger: RoleProcess;
+  let notary: RoleProcess;
   const sent: string[] = [];
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'custody-backup-'));
     clickhouse = await startFront({ directory: join(folder, 'store') });
-    fleet = await startFleet({ partitions: PARTITIONS, clickhouse });
+    // Several checkpoints between the copy and the end, not one.
+    fleet = await startFleet({
+      partitions: PARTITIONS,
+      clickhouse,
+      env: { CUSTODY_NOTARY_INTERVAL_MS: '100' },
+    });
     collector = await fleet.start('collector');
     ledger = await fleet.start('ledger');
+    notary = await fleet.start('notary');
   }, 120_000);
   afterAll(async () => {
     await fleet.stop();
@@ -72,6 +83,17 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
   const untilStored = () =>
     until('every record to be in the ledger', async () => (await stored()).length === sent.length, 30_000);
 
+  const untilSigned = () =>
+    until(
+      'every entry to be signed',
+      async () => {
+        const { stdout } = await fleet.cli('verify', '--json');
+        const { verified_up_to } = JSON.parse(stdout) as Signed;
+        return verified_up_to.every(({ unsigned }) => unsigned === '0');
+      },
+      60_000,
+    );
+
   async function verification(...args: string[]): Promise<Verification & { readonly code: number | null }> {
     const { code, stdout } = await fleet.cli('verify', '--json', ...args);
     return { code, ...(JSON.parse(stdout) as Verification) };
@@ -84,17 +106,20 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
   test('the copy is taken while nobody writes; collectors go on', async () => {
     await send(60);
     await untilStored();
-    expect(await ledger.stop()).toBe(0);
+    expect([await ledger.stop(), await notary.stop()]).toEqual([0, 0]);
     await clickhouse.kill();
     await cp(join(folder, 'store'), join(folder, 'copy'), { recursive: true });
     await send(30);
     await clickhouse.restart();
     ledger = await fleet.start('ledger');
+    notary = await fleet.start('notary');
     await untilStored();
+    await untilSigned();
     await send(30);
     await untilStored();
-    expect(await ledger.stop()).toBe(0);
-  }, 90_000);
+    await untilSigned();
+    expect([await ledger.stop(), await notary.stop()]).toEqual([0, 0]);
+  }, 120_000);
 
   test('with the older copy in its place, the ledger refuses, says so and writes nothing', async () => {
     verifies('P2');
@@ -116,7 +141,7 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
 
     const { code, verdict, findings } = await verification();
     expect([code, verdict]).toEqual([3, 'invalid']);
-    expect(new Set(findings.map(({ cause }) => cause))).toEqual(new Set(['TRUNCATED']));
+    expect(new Set(findings.map(({ cause }) => cause))).toEqual(new Set(['TRUNCATED', 'ROLLBACK']));
   }, 60_000);
 
   test('records sent meanwhile are accepted and wait in the log', async () => {
@@ -132,14 +157,19 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
     expect(await stored()).toHaveLength(60);
   }, 30_000);
 
-  test('refill puts back exactly what the ledger had; a second time nothing is missing', async () => {
+  test('refill puts back what the ledger had, the notary what it signed; a second time nothing is missing', async () => {
     const { code, stdout } = await fleet.cli('refill', '--json');
     expect(code).toBe(0);
     expect(missingIn(stdout)).toBe(60);
     expect(await stored()).toHaveLength(120);
+    const between = await verification();
+    expect(between.findings.map(({ cause }) => cause)).toEqual(['ROLLBACK']);
+    notary = await fleet.start('notary');
+    await until('the anchor log to be whole', async () => (await verification()).code === 0, 30_000);
+    expect((await readiness(notary)).status).toBe(200);
     expect(await verification('--rebuild')).toMatchObject({ code: 0, verdict: 'valid', findings: [] });
     expect((await fleet.cli('refill', '--dry-run')).stdout).toBe('nothing is missing\n');
-  }, 60_000);
+  }, 120_000);
 
   test('the ledger goes on, and every record is there exactly once', async () => {
     verifies('P1', 'P2');
@@ -150,11 +180,12 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
     const rows = await stored();
     expect(rows.map(({ mark }) => mark).sort()).toEqual([...sent].sort());
     expect(new Set(rows.map(({ n }) => n))).toEqual(new Set(['1']));
+    await untilSigned();
     expect(await verification('--rebuild')).toMatchObject({ code: 0, verdict: 'valid', findings: [] });
-  }, 60_000);
+  }, 120_000);
 
   test('what the log no longer has cannot be put back: refill says which records, and writes nothing', async () => {
-    expect(await ledger.stop()).toBe(0);
+    expect([await ledger.stop(), await notary.stop()]).toEqual([0, 0]);
     await clickhouse.kill();
     await rm(join(folder, 'store'), { recursive: true });
     await cp(join(folder, 'copy'), join(folder, 'store'), { recursive: true });

@@ -18,12 +18,27 @@ test('the README names every command there is', () => {
   );
 });
 
-test.each([...commands, 'keys new', 'keys show'])(
-  'custody %s has help with examples, and prints JSON',
+/** Commands a help text lists; none for a command that does something itself. */
+const partsOf = (text: string) => {
+  const [, section = ''] = text.split(/^(?:Commands|Examples):$/m);
+  const names = [...section.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, name = '']) => name);
+  return /^Commands:$/m.test(text) ? names.filter((name) => name !== 'help') : [];
+};
+
+test.each(commands)(
+  'custody %s, and every part of it, has help with examples, and prints JSON',
+  { timeout: 120_000 },
   (words) => {
     const { stdout, status } = help(words);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^Examples:$/m);
-    if (words !== 'tap' && words !== 'keys') expect(stdout).toContain('--json');
+    const parts = partsOf(stdout);
+    for (const part of parts) {
+      const own = help(`${words} ${part}`);
+      expect(own.status, part).toBe(0);
+      expect(own.stdout, part).toContain('--json');
+    }
+    // A group prints nothing but what its parts do.
+    if (words !== 'tap' && parts.length === 0) expect(stdout).toContain('--json');
   },
 );

@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { parseNote } from '../../evidence/note/note.ts';
 import {
   queryRows,
   runCli,
@@ -51,34 +51,82 @@ async function load(
   }
 }
 
+interface Status {
+  readonly alarms: readonly unknown[];
+  readonly topics: readonly { readonly lag: Readonly<Record<string, string>> }[];
+  readonly notary: { readonly origin: string; readonly size: string };
+}
+const statusOf = async (pipeline: PipelineProcess) =>
+  (await (await fetch(`${pipeline.admin}/v1/status`)).json()) as Status;
+
+/** What the anchor outside of the data directory was given must be what the store has, with nothing lost or signed twice. */
+async function expectOneSignedHistory(pipeline: PipelineProcess, anchorPath: string): Promise<void> {
+  const { origin, size } = (await statusOf(pipeline)).notary;
+  const entries = await queryRows<{ seq: string }>(
+    pipeline,
+    `SELECT toString(seq) AS seq FROM custody.anchor_entries WHERE origin = '${origin}' AND seq < ${size} ORDER BY anchor_entries.seq`,
+  );
+  expect(entries.map(({ seq }) => seq)).toEqual(
+    Array.from({ length: Number(size) }, (_, seq) => String(seq)),
+  );
+  const notes = await queryRows<{ place: string; texts: number }>(
+    pipeline,
+    `SELECT concat(origin, ' ', toString(size)) AS place, uniqExact(note) AS texts FROM custody.checkpoints GROUP BY place HAVING texts > 1`,
+  );
+  expect(notes).toEqual([]);
+  const signed = await queryRows<{ size: string; note: string }>(
+    pipeline,
+    `SELECT DISTINCT toString(size) AS size, note FROM custody.checkpoints WHERE origin = '${origin}'`,
+  );
+  const textOf = new Map(signed.map(({ size, note }) => [size, parseNote(note).text]));
+  const lines = (await readFile(anchorPath, 'utf8')).split('\n').filter((line) => line.endsWith('}'));
+  const anchored = lines.map((line) => JSON.parse(line) as { size: string; note: string });
+  expect(anchored.length).toBeGreaterThan(KILLS / 2);
+  for (const each of anchored)
+    expect([each.size, parseNote(each.note).text]).toEqual([each.size, textOf.get(each.size)]);
+  const sizes = anchored.map((each) => BigInt(each.size));
+  expect(sizes).toEqual([...sizes].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)));
+}
+
 test(
-  `${KILLS} times kill -9 under load: every acknowledged record is in the ledger exactly once, and no alert is lost`,
+  `${KILLS} times kill -9 under load: every acknowledged record is in the ledger exactly once, no alert is lost, and one history is signed`,
   { timeout: 900_000 },
   async () => {
-    verifies('P1', 'P2', 'P6');
+    verifies('P1', 'P2', 'P4', 'P6');
     const dataDir = await mkdtemp(join(tmpdir(), 'custody-kill-'));
+    const outside = await mkdtemp(join(tmpdir(), 'custody-kill-anchor-'));
+    const anchorPath = join(outside, 'anchor.ndjson');
+    const configFile = join(outside, 'custody.yaml');
+    await writeFile(
+      configFile,
+      JSON.stringify({
+        notary: { interval_ms: 100, anchors: [{ id: 'file', type: 'file', path: anchorPath }] },
+      }),
+    );
+    const env = { CUSTODY_CONFIG: configFile };
     const acknowledged = new Set<string>();
     for (let kill = 0; kill < KILLS; kill++) {
-      const pipeline = await startPipelineProcess(dataDir, { CUSTODY_DETECT_SNAPSHOT_INTERVAL_MS: '300' });
+      const pipeline = await startPipelineProcess(dataDir, {
+        ...env,
+        CUSTODY_DETECT_SNAPSHOT_INTERVAL_MS: '300',
+      });
       let running = true;
       const loads = [
         load(pipeline, acknowledged, () => running),
         load(pipeline, acknowledged, () => running),
       ];
       await new Promise((resolve) => setTimeout(resolve, 50 + Math.random() * 900));
+      expect((await statusOf(pipeline)).alarms).toEqual([]);
       await pipeline.kill();
       running = false;
       await Promise.all(loads);
     }
 
-    const pipeline = await startPipelineProcess(dataDir);
-    interface Lag {
-      readonly topics: readonly { readonly lag: Readonly<Record<string, string>> }[];
-    }
+    const pipeline = await startPipelineProcess(dataDir, env);
     await until(
       'every stage to catch up',
       async () => {
-        const status = (await (await fetch(`${pipeline.admin}/v1/status`)).json()) as Lag;
+        const status = await statusOf(pipeline);
         return status.topics.every(({ lag }) => Object.values(lag).every((records) => records === '0'));
       },
       60_000,
@@ -117,12 +165,22 @@ test(
       ),
     );
 
-    const live = await runCli(['verify', '--json', '--data-dir', dataDir]);
+    await until('the last entries to be signed', async () => {
+      const [unsigned] = await queryRows<{ n: string }>(
+        pipeline,
+        `SELECT toString(count()) AS n FROM (SELECT log, max(seq) + 1 AS size FROM custody.entries GROUP BY log) AS e LEFT JOIN (SELECT toString(origin) AS log, max(size) AS signed FROM custody.checkpoints GROUP BY log) AS c ON toString(e.log) = c.log WHERE e.size > c.signed`,
+      );
+      return unsigned?.n === '0';
+    });
+    expect((await statusOf(pipeline)).alarms).toEqual([]);
+    await expectOneSignedHistory(pipeline, anchorPath);
+
+    const live = await runCli(['verify', '--json', '--data-dir', dataDir], env);
     expect(JSON.parse(live.stdout)).toMatchObject({ verdict: 'valid' });
     expect(live.code).toBe(0);
     expect(await pipeline.stop()).toBe(0);
-    const stopped = await runCli(['verify', '--json', '--data-dir', dataDir]);
+    const stopped = await runCli(['verify', '--json', '--data-dir', dataDir], env);
     expect(JSON.parse(stopped.stdout)).toMatchObject({ verdict: 'valid' });
-    await rm(dataDir, { recursive: true, force: true });
+    for (const directory of [dataDir, outside]) await rm(directory, { recursive: true, force: true });
   },
 );

@@ -8,6 +8,7 @@ import {
   type CustodyStatement,
 } from '../../evidence/custody-chain.ts';
 import { signingKey } from '../../evidence/note/key.ts';
+import { twin } from '../attack-catalogue.ts';
 
 const key = signingKey('lab/bundle', 'log', generateKeyPairSync('ed25519').privateKey);
 const other = signingKey('lab/bundle', 'log', generateKeyPairSync('ed25519').privateKey);
@@ -105,6 +106,7 @@ test('acts after sealing go on from those inside, and name the bundle', () => {
   ]);
   const unrelated = signAct(statement(2, { bundle_digest: DIGEST }), EMPTY_CHAIN, key);
   expect(beside(unrelated.line)).toMatchObject([{ cause: 'CUSTODY_LINK' }]);
+  twin(40, 'bundle');
 });
 
 test('what is no act is a finding: other text, another form of the same JSON, a line that does not end', () => {

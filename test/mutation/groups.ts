@@ -12,10 +12,16 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   },
   log: {
     sources: /^evidence\/(verify-log|row-follower|day-rule)\.ts$/,
-    tests: /^test\/evidence\/(verify-log|row-follower)\.test\.ts$/,
+    tests: /^test\/evidence\/(verify-log|row-follower|day-rule)\.test\.ts$/,
   },
-  'anchor-log': { sources: /^evidence\/anchor-log\//, tests: /^test\/evidence\/anchor-log\/.*\.test\.ts$/ },
-  receipt: { sources: /^evidence\/receipt\//, tests: /^test\/evidence\/receipt\/(verify|vectors)\.test\.ts$/ },
+  'anchor-log': {
+    sources: /^evidence\/anchor-log\/(?!rotation-proof)/,
+    tests: /^test\/evidence\/anchor-log\/.*\.test\.ts$/,
+  },
+  receipt: {
+    sources: /^evidence\/(receipt\/|anchor-log\/rotation-proof)/,
+    tests: /^test\/evidence\/receipt\/(verify|vectors)\.test\.ts$/,
+  },
   bundle: { sources: /^evidence\/bundle\//, tests: /^test\/evidence\/bundle\/.*\.test\.ts$/ },
   store: {
     sources: /^sinks\/store\/verify-[a-z-]+\.ts$/,

@@ -53,7 +53,11 @@ export function withSwitches(
       add(node.expression, [false, true]);
     } else if (ts.isArrowFunction(node) && isTruth(node.body)) {
       add(node.body as ts.Expression, [false, true]);
-    } else if (ts.isVariableDeclaration(node) && node.initializer !== undefined && isTruth(node.initializer)) {
+    } else if (
+      ts.isVariableDeclaration(node) &&
+      node.initializer !== undefined &&
+      isTruth(node.initializer)
+    ) {
       add(node.initializer, [false, true]);
     } else if (ts.isExpressionStatement(node) && ts.isCallExpression(node.expression)) {
       const callee = node.expression.expression.getText(tree);

@@ -20,9 +20,15 @@ function keep(name: string): void {
   hits = new Set();
 }
 
+/** A mutant of a loop may never end: it is stopped when its switch was asked this often. */
+const ASKED_MAX = 1_000_000;
+let asked = 0;
+
 const mutant = (site: number): boolean => {
   if (active.hits !== null) hits.add(site);
-  return site === active.site;
+  if (site !== active.site) return false;
+  if (++asked > ASKED_MAX) throw new Error('the mutant does not end');
+  return true;
 };
 Object.assign(globalThis, { __mutant: Object.assign(mutant, { value: active.value ?? undefined }) });
 

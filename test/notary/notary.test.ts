@@ -20,6 +20,7 @@ import { createMetrics } from '../../runtime/metrics.ts';
 import { configSchema } from '../../schemas/config.ts';
 import { anchorEvidence, newestCheckpoint } from '../../sinks/store/checkpoints.ts';
 import { until } from '../support/pipeline-process.ts';
+import { attack, twin } from '../attack-catalogue.ts';
 import { type Arena, logOf, openArena, ORIGIN } from './arena.ts';
 
 let arena: Arena;
@@ -122,6 +123,7 @@ test('an anchor that holds another history is an alarm that names it', async () 
   await arena.write('acme', 3);
   await until('the alarm', () => Promise.resolve(raised.length > 0));
   expect(raised[0]).toMatchObject({ condition: { code: 'integrity', place: 'memory' } });
+  attack(21, 'notary', 'SPLIT_VIEW');
 });
 
 test('a log whose signed end was cut off is signed no further; the others are', async () => {
@@ -141,6 +143,8 @@ test('a log whose signed end was cut off is signed no further; the others are', 
       message: expect.stringContaining('TRUNCATED') as string,
     },
   ]);
+  attack(8, 'notary', 'TRUNCATED');
+  attack(17, 'notary', 'TRUNCATED');
 });
 
 test('acts asked for in the process and through the state directory are entered in order and answered', async () => {
@@ -204,4 +208,6 @@ test('a rotation is signed by both keys, and the new one signs from then on', as
     'a checkpoint after a restart',
     async () => ((await newestCheckpoint(arena.store.raw, logOf('acme')))?.size ?? 0n) === 3n,
   );
+  twin(25, 'notary');
+  twin(44, 'notary');
 });

@@ -12,6 +12,7 @@ import { anchorLogTree, dataLogTree } from '../../sinks/store/log-tree.ts';
 import { findLost } from '../../notary/discover.ts';
 import { refuseOtherHistory } from '../../notary/history.ts';
 import { createLogger } from '../../runtime/logger.ts';
+import { attack, twin } from '../attack-catalogue.ts';
 import { type Arena, causesOf, logOf, openArena, ORIGIN } from './arena.ts';
 import { verifies } from '../requirements.ts';
 
@@ -81,11 +82,16 @@ test('proofs out of the store lead from any entry to the signed roots, however t
 
 describe('what was changed before it was signed is not signed', () => {
   test.each([
-    ['a body', "UPDATE body = concat(body, ' ') WHERE seq = 3", 'BODY_HASH'],
-    ['a body and all its hashes', "UPDATE body = 'x', body_sha = SHA256('x') WHERE seq = 3", 'LEAF_HASH'],
-    ['a link', "UPDATE prev = SHA256('x') WHERE seq = 3", 'LEAF_HASH'],
-    ['a missing entry', 'DELETE WHERE seq = 3', 'GAP'],
-  ])('%s', async (_what, change, cause) => {
+    ['a body', "UPDATE body = concat(body, ' ') WHERE seq = 3", 'BODY_HASH', [1, 35]],
+    [
+      'a body and all its hashes',
+      "UPDATE body = 'x', body_sha = SHA256('x') WHERE seq = 3",
+      'LEAF_HASH',
+      [4],
+    ],
+    ['a link', "UPDATE prev = SHA256('x') WHERE seq = 3", 'LEAF_HASH', [2]],
+    ['a missing entry', 'DELETE WHERE seq = 3', 'GAP', [6]],
+  ] as const)('%s', async (_what, change, cause, numbers) => {
     await arena.write('acme', 6);
     await arena.write('globex', 2);
     await arena.tamper(`ALTER TABLE custody.entries ${change} AND log = '${logOf('acme')}'`);
@@ -97,6 +103,7 @@ describe('what was changed before it was signed is not signed', () => {
       [logOf('acme'), 3n],
       [logOf('globex'), 3n],
     ]);
+    for (const number of numbers) attack(number, 'notary', cause);
   });
 
   test('a second entry at one place', async () => {
@@ -106,6 +113,7 @@ describe('what was changed before it was signed is not signed', () => {
     );
     expect(causesOf(await arena.step())).toContain('FORK');
     expect(arena.state.state.logs.get(logOf('acme'))?.range.end).toBe(2n);
+    attack(14, 'notary', 'FORK');
   });
 
   test('an identical copy says nothing against it', async () => {
@@ -115,6 +123,8 @@ describe('what was changed before it was signed is not signed', () => {
     );
     expect(causesOf(await arena.step())).toEqual([]);
     expect(arena.state.state.logs.get(logOf('acme'))?.range.end).toBe(5n);
+    twin(13, 'notary');
+    twin(14, 'notary');
   });
 });
 
@@ -175,6 +185,7 @@ describe('whatever fails, the next step goes on from what was promised', () => {
     cpSync(before, join(arena.directory, 'notary', 'state.json'));
     await arena.reopen();
     await expectSound();
+    twin(19, 'notary');
   });
 
   test('a state that is put back from a copy signs nothing, because the store was told more', async () => {
@@ -194,6 +205,7 @@ describe('whatever fails, the next step goes on from what was promised', () => {
     const refusal = refuseOtherHistory(arena.store.raw, arena.state, [], logger);
     await expect(refusal).rejects.toThrow(/ROLLBACK/);
     await expect(refusal).rejects.toBeInstanceOf(IntegrityError);
+    attack(19, 'notary', 'ROLLBACK');
   });
 
   test('a state that somebody else changed is not written over', async () => {
@@ -215,6 +227,8 @@ test('a clock that went back signs nothing until it has caught up', async () => 
   expect(await arena.step()).toEqual({ state: 'clock_behind', byMs: 50_001 });
   arena.nowMs = signedAt;
   expect(await arena.step()).toMatchObject({ state: 'signed' });
+  attack(26, 'notary', 'clock_behind');
+  twin(26, 'notary');
 });
 
 test('what is signed and gone is told from what was never signed', async () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { refillLedger } from '../../sinks/store/refill.ts';
+import { attack } from '../attack-catalogue.ts';
 import { verifies } from '../requirements.ts';
 import { type Arena, dayText, DEPLOYMENT, startArena, writeSixDays } from './retention-harness.ts';
 
@@ -25,6 +26,8 @@ describe('the ledger after a restart refuses', () => {
       .toContainEqual(
         expect.stringMatching(/GAP: log .* begins at seq 4, its first entries were not announced to go/),
       );
+    attack(7, 'writer', 'refused');
+    attack(31, 'writer', 'refused');
   });
 
   it('a log that is gone and whose announcement is gone too', async () => {

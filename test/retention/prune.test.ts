@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { holdOf } from '../../evidence/anchor-log/holds.ts';
+import { twin } from '../attack-catalogue.ts';
 import {
   announcedIn,
   type Arena,
@@ -80,6 +81,7 @@ describe('retention', () => {
     expect((await arena.prune({ clockDay: 3 })).dropped).toEqual([]);
     expect((await arena.prune({ clockDay: 100_000 })).dropped).toEqual([START_DAY, START_DAY + 1]);
     expect((await arena.prune({ clockDay: 100_000 })).dropped).toEqual([]);
+    twin(26, 'notary');
   });
 
   it('removes nothing that is not signed, or that the anchors do not have', async () => {

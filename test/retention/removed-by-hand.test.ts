@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { growRange } from '../../evidence/merkle/compact-range.ts';
+import { attack, twin } from '../attack-catalogue.ts';
 import { verifies } from '../requirements.ts';
 import { type Arena, dayText, holdAct, startArena, writeSixDays } from './retention-harness.ts';
 
@@ -60,6 +61,7 @@ describe('a store of which retention removed days', () => {
     await arena.prune();
     expect(await arena.days()).toEqual([3, 4, 5, 6]);
     expect(await causes()).toEqual([]);
+    for (const number of [7, 31, 34, 44] as const) twin(number, 'process');
   });
 });
 
@@ -73,6 +75,7 @@ describe('a day that somebody dropped by hand is found', () => {
       expect.objectContaining({ cause: 'UNAUTHORISED_PRUNE', log: arena.logOf('acme'), seq: '0' }),
     );
     await expect(arena.prune()).rejects.toThrow(/HEAD_MISSING/);
+    attack(31, 'process', 'UNAUTHORISED_PRUNE');
   });
 
   it('when it is young, or beyond what was announced', async () => {
@@ -84,6 +87,7 @@ describe('a day that somebody dropped by hand is found', () => {
     expect(findings).toContainEqual(
       expect.objectContaining({ cause: 'UNAUTHORISED_PRUNE', log: arena.logOf('acme'), seq: '7' }),
     );
+    attack(31, 'process', 'UNAUTHORISED_PRUNE');
   });
 
   it('when it is in the middle or the newest', async () => {
@@ -93,6 +97,7 @@ describe('a day that somebody dropped by hand is found', () => {
     expect(await causes()).toContain('GAP');
     await drop(5);
     expect(await causes()).toContain('TRUNCATED');
+    attack(31, 'process', 'GAP', 'TRUNCATED');
   });
 
   it('when it is under a legal hold, even if somebody had it announced', async () => {
@@ -114,5 +119,6 @@ describe('a day that somebody dropped by hand is found', () => {
     await drop(0);
     await drop(1);
     expect(await causes()).toContain('UNAUTHORISED_PRUNE');
+    attack(31, 'process', 'UNAUTHORISED_PRUNE');
   });
 });

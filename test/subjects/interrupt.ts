@@ -10,7 +10,7 @@ export type Moment = 'before' | 'after';
 export class Killed extends Error {}
 
 const PROMISES = ['open', 'rm', 'rename', 'link', 'mkdir'] as const;
-const HANDLE = ['write', 'writeFile', 'appendFile', 'sync'] as const;
+const HANDLE = ['write', 'writeFile', 'appendFile', 'truncate', 'sync', 'datasync'] as const;
 
 /**
  * Runs `work` with the file system dying at its n-th call: before the call has its effect, or after. Every later call dies

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 
 const runs = (command: string, ...args: string[]): boolean => {
   try {
-    execFileSync(command, args, { stdio: 'ignore', timeout: 5_000 });
+    execFileSync(command, args, { stdio: 'ignore', timeout: 60_000 });
     return true;
   } catch {
     return false;

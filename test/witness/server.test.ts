@@ -9,6 +9,7 @@ import { TransientError } from '../../runtime/errors.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { createWitness, type WitnessOptions } from '../../witness/server.ts';
 import { makeWitnessState, openWitnessState, type WitnessState } from '../../witness/state.ts';
+import { attack } from '../attack-catalogue.ts';
 import { verifies } from '../requirements.ts';
 import { growingLog, newKey } from './growing-log.ts';
 
@@ -110,6 +111,7 @@ describe('a witness', () => {
     expect([before?.text, after?.text]).toEqual([log.textOf(5), log.textOf(5, log.rootOf(1, 6))]);
     for (const note of [before, after])
       expect(verifiedBy(note ?? { text: '', signatures: [] }, [log.key]).by).toHaveLength(1);
+    attack(21, 'witness', '409, both notes kept');
   });
 
   it('takes a request of any content type, or of none that it knows', async () => {
@@ -133,6 +135,7 @@ describe('a witness', () => {
     const { post } = await start();
     expect((await post(log.request(0, 9))).text).toBe('5\n');
     expect((await post(log.request(5, 9))).status).toBe(200);
+    attack(18, 'witness', '409');
   });
 
   it('of requests that come at once from one tree signs those that make one history', async () => {
@@ -143,6 +146,7 @@ describe('a witness', () => {
     const answers = await Promise.all(sizes.map((size) => post(log.request(5, size))));
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(sizes.length - 1);
+    attack(41, 'witness', '409');
   });
 
   it('signs nothing when it cannot write down what it signed, and goes on from before when it can again', async () => {

@@ -5,12 +5,9 @@ import {
   anchorOrigin,
   keyRotationText,
 } from '../../../evidence/anchor-log/entry.ts';
+import type { ExternalHead } from '../../../evidence/anchor-log/external-heads.ts';
 import { type PinnedTrust, pinnedTrust } from '../../../evidence/anchor-log/pinned-keys.ts';
-import {
-  type AnchorView,
-  createAnchorLogVerifier,
-  type ExternalHead,
-} from '../../../evidence/anchor-log/verify.ts';
+import { type AnchorView, createAnchorLogVerifier } from '../../../evidence/anchor-log/verify.ts';
 import type { Finding } from '../../../evidence/finding.ts';
 import { growRange } from '../../../evidence/merkle/compact-range.ts';
 import { formatVerifierKey, type SigningKey, signingKey } from '../../../evidence/note/key.ts';

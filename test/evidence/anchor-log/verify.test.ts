@@ -1,9 +1,11 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { anchorLeaf, formatAnchorEntry, parseAnchorEntry } from '../../../evidence/anchor-log/entry.ts';
 import { NO_TRUST } from '../../../evidence/anchor-log/pinned-keys.ts';
 import { checkpointText } from '../../../evidence/note/checkpoint.ts';
-import { formatVerifierKey, type SigningKey, signText } from '../../../evidence/note/key.ts';
+import { formatVerifierKey, type SigningKey, signingKey, signText } from '../../../evidence/note/key.ts';
 import { formatNote, parseNote } from '../../../evidence/note/note.ts';
+import { attack, twin } from '../../attack-catalogue.ts';
 import { verifies } from '../../requirements.ts';
 import { LOG, newKey, ORIGIN, pureNotary, rotationOf, trustIn, verifyRows } from './pure-notary.ts';
 
@@ -41,6 +43,8 @@ test('copies of entries and checkpoints that a retried insert left are harmless'
     notes: rows.notes.flatMap((note) => [note, note]),
   };
   expect(verifyRows(twice, trustIn(key)).findings).toEqual([]);
+  twin(20, 'process');
+  twin(21, 'process');
 });
 
 test('a thousand checkpoints of a log are remembered by a few, the first and the newest among them', () => {
@@ -66,6 +70,7 @@ test('a changed entry does not have its leaf, and with a new leaf is not in the 
   const rehashed = rows.entries.with(3, { seq: 3n, body, leaf: anchorLeaf(body) });
   const { findings } = verifyRows({ ...rows, entries: rehashed }, trustIn(key));
   expect(findings[0]).toEqual(at('ROOT_MISMATCH', 3n));
+  attack(20, 'process', 'LEAF_HASH', 'ROOT_MISMATCH');
 });
 
 test.each([
@@ -82,6 +87,7 @@ test('a checkpoint that was removed is missed at the end of its cycle', () => {
   const { rows } = sixCycles();
   const { findings } = verifyRows({ ...rows, notes: rows.notes.toSpliced(2, 1) }, trustIn(key));
   expect(findings).toEqual([at('CHECKPOINT_MISSING', 3n)]);
+  attack(20, 'process', 'CHECKPOINT_MISSING');
 });
 
 test('the newest checkpoint that was removed is missed where an anchor holds it', () => {
@@ -89,6 +95,7 @@ test('the newest checkpoint that was removed is missed where an anchor holds it'
   const notary = sixCycles();
   const rows = { ...notary.rows, notes: notary.rows.notes.slice(0, -1) };
   expect(verifyRows(rows, trustIn(key), [notary.head()]).findings).toEqual([at('CHECKPOINT_MISSING', 6n)]);
+  attack(20, 'process', 'CHECKPOINT_MISSING');
 });
 
 test('a signature that was changed, and text that is no checkpoint, are bad signatures', () => {
@@ -106,6 +113,7 @@ test('a signature that was changed, and text that is no checkpoint, are bad sign
     const notes = rows.notes.with(2, { size: rows.notes[2]!.size, text });
     expect(verifyRows({ ...rows, notes }, trustIn(key)).findings).toContainEqual(at('NOTE_SIGNATURE', 3n));
   }
+  attack(20, 'process', 'NOTE_SIGNATURE');
 });
 
 test('two trees of one size, both signed, are a split view, and both notes are kept as proof', () => {
@@ -115,6 +123,7 @@ test('two trees of one size, both signed, are a split view, and both notes are k
   const { findings, view } = verifyRows({ ...rows, notes: [...rows.notes, other] }, trustIn(key));
   expect(findings).toEqual([at('SPLIT_VIEW', 3n)]);
   expect(view.splits).toEqual([{ size: 4n, notes: [rows.notes[2]!.text, other.text] }]);
+  attack(21, 'process', 'SPLIT_VIEW');
 });
 
 test('an anchor that holds another tree is a split view, with its note and ours', () => {
@@ -126,6 +135,7 @@ test('an anchor that holds another tree is a split view, with its note and ours'
   expect(findings).toEqual([at('SPLIT_VIEW', 4n)]);
   expect(view.splits[0]?.notes[1]).toBe(theirs.rows.notes.at(-1)?.text);
   expect(view.anchoredSize).toBe(0n);
+  attack(21, 'process', 'SPLIT_VIEW');
 });
 
 test('a store that is behind an anchor was rolled back, also together with the notary', () => {
@@ -135,6 +145,7 @@ test('a store that is behind an anchor was rolled back, also together with the n
   expect(verifyRows(rows, trustIn(key), [notary.head()]).findings).toEqual([at('ROLLBACK', 4n)]);
   const empty = verifyRows({ entries: [], notes: [] }, trustIn(key), [notary.head()]);
   expect(empty.findings).toEqual([at('ROLLBACK', 0n)]);
+  attack(18, 'process', 'ROLLBACK');
 });
 
 test('a store that has not taken the last cycle yet is not behind the notary that made it', () => {
@@ -144,6 +155,8 @@ test('a store that has not taken the last cycle yet is not behind the notary tha
   expect(verifyRows(rows, trustIn(key), [memory]).findings).toEqual([]);
   const rolledBack = { entries: rows.entries.slice(0, 5), notes: rows.notes.slice(0, 4) };
   expect(verifyRows(rolledBack, trustIn(key), [memory]).findings).toEqual([at('ROLLBACK', 5n)]);
+  twin(18, 'process');
+  twin(19, 'process');
 });
 
 test('what the notary remembers is met, and anchors nothing', () => {
@@ -182,6 +195,7 @@ test('time that goes back, and a cycle signed in two parts, contradict the order
     const entries = rows.entries.with(4, { seq: 4n, body, leaf: anchorLeaf(body) });
     expect(verifyRows({ ...rows, entries }, trustIn(key)).findings).toContainEqual(at('ANCHOR_TIME', 4n));
   }
+  attack(26, 'process', 'ANCHOR_TIME');
 });
 
 test.each([
@@ -200,6 +214,7 @@ test('checkpoints of a key that nobody knows, also under the same name, are name
   const stranger = newKey();
   const { causes } = verifyRows(sixCycles(stranger).rows, trustIn(key));
   expect(new Set(causes)).toEqual(new Set(['UNKNOWN_KEY']));
+  attack(22, 'process', 'UNKNOWN_KEY');
 });
 
 test('a signature under the id of a known key that another key made is bad', () => {
@@ -210,11 +225,13 @@ test('a signature under the id of a known key that another key made is bad', () 
   const text = formatNote({ ...note, signatures: [signText(forger, note.text, 0n)] });
   const { findings } = verifyRows({ ...rows, notes: rows.notes.with(5, { size: 7n, text }) }, trustIn(key));
   expect(findings).toContainEqual(at('NOTE_SIGNATURE', 6n));
+  attack(22, 'process', 'NOTE_SIGNATURE');
 });
 
 test('the key that the log names itself is no key: the verdict cannot be valid', () => {
   verifies('P4');
   expect(verifyRows(sixCycles().rows, NO_TRUST).causes).toEqual(['NO_PINNED_KEY']);
+  attack(23, 'process', 'NO_PINNED_KEY');
 });
 
 test('a rewritten log signed by a stolen key is refused beyond the theft, unless an anchor has it', () => {
@@ -223,6 +240,49 @@ test('a rewritten log signed by a stolen key is refused beyond the theft, unless
   const stolen = trustIn({ key, compromised_since_size: '4' }, newKey());
   expect(verifyRows(notary.rows, stolen).findings).toEqual([at('KEY_WINDOW', 6n)]);
   expect(verifyRows(notary.rows, stolen, [notary.head()]).findings).toEqual([]);
+  attack(24, 'process', 'KEY_WINDOW');
+  twin(24, 'process');
+});
+
+test('a stolen key counts below the size of its theft, and not for that size itself', () => {
+  verifies('P4');
+  const { rows } = sixCycles();
+  const since = (size: string) => trustIn({ key, compromised_since_size: size });
+  expect(verifyRows(rows, since('7')).findings).toEqual([at('KEY_WINDOW', 6n)]);
+  expect(verifyRows(rows, since('8')).findings).toEqual([]);
+});
+
+test('a stolen key counts where a quorum of pinned witnesses cosigned the checkpoint', () => {
+  verifies('P4');
+  const { rows } = sixCycles();
+  const witness = signingKey('witness.example/w1', 'witness', generateKeyPairSync('ed25519').privateKey);
+  const stolen = {
+    ...trustIn({ key, compromised_since_size: '4' }),
+    witnesses: { quorum: 1, keys: [witness] },
+  };
+  const cosigned = rows.notes.map(({ size, text }) => {
+    const note = parseNote(text);
+    return {
+      size,
+      text: formatNote({ ...note, signatures: [...note.signatures, signText(witness, note.text, 7n)] }),
+    };
+  });
+  expect(verifyRows({ ...rows, notes: cosigned }, stolen).findings).toEqual([]);
+  const upToFive = rows.notes.map((note, index) => (note.size <= 5n ? cosigned[index]! : note));
+  expect(verifyRows({ ...rows, notes: upToFive }, stolen).findings).toEqual([at('KEY_WINDOW', 6n)]);
+});
+
+test('a stolen key cannot hand over to a thief, unless an anchor has the checkpoint of it', () => {
+  verifies('P4');
+  const notary = sixCycles();
+  notary.rotate(newKey());
+  const handedOver = notary.head();
+  notary.cycle();
+  const stolen = trustIn({ key, compromised_since_size: '5' });
+  expect(verifyRows(notary.rows, stolen).causes).toEqual(['KEY_WINDOW']);
+  expect(verifyRows(notary.rows, stolen, [handedOver]).findings).toEqual([]);
+  const ended = trustIn({ key, until_size: '9' });
+  expect(verifyRows(notary.rows, ended).causes).toEqual(['UNKNOWN_KEY']);
 });
 
 test('a theft that the log itself reports leaves everything a later key signed valid', () => {
@@ -232,6 +292,7 @@ test('a theft that the log itself reports leaves everything a later key signed v
   const [old, since_size] = [formatVerifierKey(key), '3'];
   notary.cycle([{ type: 'key_compromised', operator: 'o', reason: 'r', key: old, since_size }]);
   expect(verifyRows(notary.rows, trustIn(key)).findings).toEqual([]);
+  twin(24, 'process');
 });
 
 test.each([
@@ -250,6 +311,8 @@ test.each([
   const { findings, view } = verifyRows(notary.rows, trust(old, next));
   expect(findings).toEqual([]);
   expect(view.signers).toEqual(expect.arrayContaining([old, next].map(formatVerifierKey)));
+  twin(25, 'process');
+  twin(44, 'process');
 });
 
 test('a checkpoint of the old key after a rotation does not count', () => {
@@ -261,6 +324,7 @@ test('a checkpoint of the old key after a rotation does not count', () => {
   const text = formatNote({ ...newest, signatures: [signText(key, newest.text, 0n)] });
   const notes = notary.rows.notes.with(-1, { size: notary.state.anchor.end, text });
   expect(verifyRows({ ...notary.rows, notes }, trustIn(key)).causes).toEqual(['KEY_WINDOW']);
+  attack(25, 'process', 'KEY_WINDOW');
 });
 
 test('a rotation that the new key has not signed, or the old one, is invalid', () => {
@@ -278,6 +342,7 @@ test('a rotation that the new key has not signed, or the old one, is invalid', (
   const { findings, causes } = verifyRows({ ...forged.rows, notes }, trustIn(key));
   expect(findings[0]).toEqual(at('ROTATION_INVALID', 7n));
   expect(causes).toContain('UNKNOWN_KEY');
+  attack(25, 'process', 'ROTATION_INVALID');
 });
 
 test('a rotation that no checkpoint covers is invalid', () => {
@@ -286,4 +351,5 @@ test('a rotation that no checkpoint covers is invalid', () => {
   notary.cycle([rotationOf(key, newKey())]);
   const { causes } = verifyRows(notary.rows, trustIn(key));
   expect(causes).toContain('ROTATION_INVALID');
+  attack(25, 'process', 'ROTATION_INVALID');
 });

@@ -157,6 +157,27 @@ export const ATTACKS: readonly BundleAttack[] = [
     log: LOG_IDS[0],
   },
   {
+    attack: 6,
+    title: 'an entry in the middle left out',
+    files: insider((files) => {
+      editLines(files, ENTRIES, (lines) => lines.toSpliced(2, 1));
+      editJson(files, FILE.logs, ([log]) => void (log.entries -= 1));
+    }),
+    cause: 'GAP',
+    file: ENTRIES,
+    log: LOG_IDS[0],
+    seq: '6',
+  },
+  {
+    attack: 8,
+    title: 'the last entries left out',
+    files: insider((files) => editLines(files, ENTRIES, (lines) => lines.slice(0, -2))),
+    cause: 'COMPLETENESS',
+    file: ENTRIES,
+    log: LOG_IDS[0],
+    seq: '8',
+  },
+  {
     attack: 11,
     title: 'two entries in each other’s place',
     files: insider((files) => editLines(files, ENTRIES, ([a, b, ...rest]) => [b!, a!, ...rest])),

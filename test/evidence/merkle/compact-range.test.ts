@@ -105,3 +105,12 @@ describe('compact range', () => {
     expect(() => rangeOf(1, 3).root()).toThrow('has no root');
   });
 });
+
+describe('what is no range', () => {
+  it.each([
+    ['begins below nothing', -1n, 0n],
+    ['ends before it begins', 3n, 2n],
+  ])('is refused when it %s', (_, begin, end) => {
+    expect(() => growRange({ begin, end, hashes: [] })).toThrow(/is no range/);
+  });
+});

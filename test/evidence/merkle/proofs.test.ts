@@ -8,6 +8,8 @@ import {
   rootFromInclusion,
   type TreeHead,
 } from '../../../evidence/merkle/proofs.ts';
+import { twin } from '../../attack-catalogue.ts';
+import { nodeHash } from '../../../evidence/merkle/tree-hash.ts';
 import { auditPath, consistencyProof, leaves, treeHash } from './reference-tree.ts';
 
 const MAX = 70;
@@ -87,6 +89,7 @@ describe('consistency proofs', () => {
         expect(isConsistent(headOf(from), headOf(to), proof)).toBe(true);
       }
     }
+    twin(38, 'receipt');
   });
 
   it('do not hold with another hash, for another root, or for another size', () => {
@@ -121,5 +124,22 @@ describe('consistency proofs', () => {
         false,
       );
     }
+  });
+});
+
+describe('a proof made for roots that an attacker chose', () => {
+  const [left, right] = [MANY[0]!, MANY[1]!];
+  const joined = treeHash([left, right]);
+  it('shows no tree that begins with a larger one', () => {
+    expect(isConsistent({ size: 4n, root: left }, { size: 2n, root: left }, [])).toBe(false);
+  });
+
+  it('shows nothing when it ends before the new root, or does not begin', () => {
+    const head = headOf(2);
+    const node = (hash: Uint8Array) => nodeHash(head.root, hash);
+    expect(isConsistent(head, { size: 4n, root: node(joined) }, [joined])).toBe(true);
+    expect(isConsistent(head, { size: 8n, root: node(joined) }, [joined])).toBe(false);
+    expect(isConsistent(headOf(3), headOf(5), [])).toBe(false);
+    expect(rootFromInclusion(left, 0n, 4n, [right])).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fromBase64 } from '../../../evidence/note/base64.ts';
@@ -67,6 +67,23 @@ describe('signed notes', () => {
     expect(verified(`${TEXT}\n${moved}`, witness).bad).toBe(witness);
   });
 
+  it('count a key once, however often it signed', () => {
+    const note = signed(TEXT, witness, witness, log, witness);
+    expect(verified(note, witness, log).by.map(({ key }) => key)).toEqual([witness, log]);
+  });
+
+  it('are bad when a witness signed no time, a time beyond all times, or with more bytes', () => {
+    const { name, keyId, privateKey } = witness;
+    const signature = Buffer.from(signText(witness, TEXT, 7n).signature);
+    const late = Buffer.alloc(8, 0xff);
+    const message = `cosignature/v1\ntime ${late.readBigUInt64BE()}\n${TEXT}`;
+    const signedLate = Buffer.concat([late, sign(null, Buffer.from(message), privateKey)]);
+    for (const bytes of [signature.subarray(0, 5), signedLate, Buffer.concat([signature, signature])]) {
+      const note = { text: TEXT, signatures: [{ name, keyId, signature: bytes }] };
+      expect(verifiedBy(note, [witness])).toEqual({ by: [], bad: witness });
+    }
+  });
+
   it.each([
     ['no blank line', 'text\n'],
     ['no signature', 'text\n\n'],
@@ -77,6 +94,10 @@ describe('signed notes', () => {
     ['base64 that is not canonical', signed().replace(/.=\n$/, '_=\n')],
     ['base64 without padding', signed().replace(/=+\n$/, '\n')],
     ['a signature that is only a key id', `text\n\n\u2014 name ${Buffer.alloc(4).toString('base64')}\n`],
+    ['no text and one line', '\u2014 name AAAAAAA=\n'],
+    ['signature lines that do not end', signed().slice(0, -1) + '='],
+    ['half a character in a name', signed().replace('example.com/log', 'example.com/\ud800')],
+    ['more text than anybody signs', signed(`${'a'.repeat(1024 * 1024)}\n`)],
     ['a plus in a name', signed().replace('example.com/log', 'example.com+log')],
     ['more signatures than anybody makes', signed() + signed().split('\n\n').at(-1)!.repeat(70)],
     ['bytes that are not UTF-8', Buffer.concat([Buffer.from([0xff]), Buffer.from(signed())])],
@@ -116,6 +137,10 @@ describe('verifier keys', () => {
     ['another id', formatVerifierKey(log).replace(`+${log.keyId}+`, '+00000000+')],
     ['another name', formatVerifierKey(log).replace('/log', '/lag')],
     ['another type', formatVerifierKey(log).replace(/\+A/, '+C')],
+    [
+      'a type nobody knows',
+      formatVerifierKey(log).replace(/\+[^+]*$/, `+${Buffer.alloc(33, 9).toString('base64')}`),
+    ],
     ['bytes that are no key', `name+00000000+${Buffer.from([1, 2, 3]).toString('base64')}`],
     ['nothing', ''],
   ])('are refused with %s', (_what, text) => {

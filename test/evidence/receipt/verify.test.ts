@@ -12,6 +12,7 @@ import {
   type Purpose,
 } from '../../../evidence/receipt/verify.ts';
 import type { TrustPolicy } from '../../../schemas/trust-policy.ts';
+import { attack, type AttackNumber, twin } from '../../attack-catalogue.ts';
 import { verifies } from '../../requirements.ts';
 import {
   anchorProofOf,
@@ -169,6 +170,7 @@ describe('attack 23: the key comes with the receipt', () => {
     const found = verifyReceipt({ ...decision, envelope: JSON.stringify(withKey) }, NO_RECEIPT_TRUST);
     expect(found).toMatchObject({ verdict: 'undecidable', cause: 'NO_PINNED_KEY', key_source: 'none' });
     expect(found.checks.find(({ check }) => check === 'inclusion')?.result).toBe('passed');
+    attack(23, 'receipt', 'NO_PINNED_KEY');
   });
 
   it('is invalid when other keys are pinned', () => {
@@ -176,10 +178,13 @@ describe('attack 23: the key comes with the receipt', () => {
     expect(said(forged)).toBe('invalid UNKNOWN_KEY');
     const sameName = keyOf(keys.receipts.name, 'log', 'another seed');
     expect(said(observed(world, 3, 'decision', sameName))).toBe('invalid UNKNOWN_KEY');
+    attack(22, 'receipt', 'UNKNOWN_KEY');
   });
 
   it('twin: the same receipt is valid under the pinned key', () => {
     expect(said(decision)).toBe('valid null');
+    twin(22, 'receipt');
+    twin(23, 'receipt');
   });
 
   it('is undecidable when the issuer is pinned and no notary is', () => {
@@ -200,6 +205,7 @@ describe('attack 29: a receipt is used for another call', () => {
   ])('%s differs', (_what, expected) => {
     verifies('P4');
     expect(judge(decision, expected)).toMatchObject({ verdict: 'invalid', cause: 'SUBJECT_MISMATCH' });
+    attack(29, 'receipt', 'SUBJECT_MISMATCH');
   });
 
   it('twin: the call it is about', () => {
@@ -212,6 +218,7 @@ describe('attack 29: a receipt is used for another call', () => {
       call_id: 'call-4',
     } as const;
     expect(judge(decision, expected)).toMatchObject({ verdict: 'valid' });
+    twin(29, 'receipt');
   });
 
   it('its text is changed to another call and signed again: the subject, then the entry, says which it is', () => {
@@ -239,6 +246,7 @@ describe('attack 29: a receipt is used for another call', () => {
     const globex = createWorld(undefined, { log: logOf('globex') });
     expect(said({ ...decision, ...proofsOf(globex, 3) })).toBe('invalid ENTRY_PLACE');
     expect(said({ ...attested, ...proofsOf(globex, 3) })).toBe('invalid ENTRY_PLACE');
+    attack(27, 'receipt', 'ENTRY_PLACE');
   });
 
   const live = (changes: Partial<Extract<Purpose, { purpose: 'live' }>> = {}): Purpose => ({
@@ -255,10 +263,13 @@ describe('attack 29: a receipt is used for another call', () => {
       cause: 'STALE',
     });
     expect(judge(attested)).toMatchObject({ verdict: 'valid' });
+    attack(29, 'receipt', 'STALE');
+    twin(29, 'receipt');
   });
 
   it('one that is issued in the future is stale', () => {
     expect(judge(attested, {}, live({ nowMs: startMs - 120_000 }))).toMatchObject({ cause: 'STALE' });
+    attack(26, 'receipt', 'STALE');
   });
 
   it('a receipt that was used before is refused, by its issuer and id', () => {
@@ -271,6 +282,7 @@ describe('attack 29: a receipt is used for another call', () => {
       verdict: 'invalid',
       cause: 'DUP_RECEIPT_ID',
     });
+    attack(29, 'receipt', 'DUP_RECEIPT_ID');
   });
 });
 
@@ -281,11 +293,13 @@ describe('attack 30: an allow is shown as an execution', () => {
     expect(found.claim).toMatch(/^decision only:.*nothing here says that the call was executed$/);
     expect(found.receipt).not.toHaveProperty('executed');
     expect(found.not_proven).toContain('that the call was executed: this is the decision only');
+    attack(30, 'receipt', 'decision only');
   });
 
   it('a decision cannot be relabelled as an outcome', () => {
     const relabel = (text: string) => text.replace('mcp-tool-call/decision/v1', 'mcp-tool-call/outcome/v1');
     expect(said({ ...decision, envelope: changed(decision.envelope, relabel) })).toBe('invalid STATEMENT');
+    attack(30, 'receipt', 'STATEMENT');
   });
 
   it('an entry that tells no outcome gives no receipt of one', () => {
@@ -298,6 +312,7 @@ describe('attack 30: an allow is shown as an execution', () => {
 
   it('twin: the outcome says that it was executed', () => {
     expect(judge(outcome).claim).toMatch(/^outcome: .*; it was executed$/);
+    twin(30, 'receipt');
   });
 
   it('a denied call is told as not executed', () => {
@@ -307,6 +322,16 @@ describe('attack 30: an allow is shown as an execution', () => {
     expect(judge(observed(denied, 0, 'outcome')).claim).toMatch(/it was not executed$/);
   });
 });
+
+/** Attack that a cause answers, where it answers one. */
+const ATTACK_OF: Readonly<Record<string, AttackNumber>> = {
+  UNKNOWN_KEY: 22,
+  NOTE_SIGNATURE: 22,
+  INCLUSION: 38,
+  ANCHOR_INCLUSION: 38,
+  QUORUM: 41,
+  TIME_BOUNDS: 26,
+};
 
 describe('what is broken is named', () => {
   it.each<[string, string, () => PresentedReceipt]>([
@@ -460,9 +485,12 @@ describe('what is broken is named', () => {
       'invalid TIME_BOUNDS',
       () => ({ ...decision, beforeProof: anchorProofOf(createWorld([callEvent(1), callEvent(2)]), 1) }),
     ],
-  ])('%s: %s', (_what, cause, attack) => {
+  ])('%s: %s', (_what, cause, play) => {
     verifies('P4');
-    expect(said(attack())).toBe(cause);
+    expect(said(play())).toBe(cause);
+    const code = cause.split(' ')[1] ?? '';
+    const number = ATTACK_OF[code];
+    if (number !== undefined) attack(number, 'receipt', code);
   });
 
   it('a last entry that the anchor states otherwise is LEAF_HASH, and the true one is valid', () => {
@@ -484,6 +512,7 @@ describe('what is broken is named', () => {
     expect(said({ ...decision, proof: reproved(decision.proof!, { extra: node }) })).toBe(
       'invalid BAD_PROOF',
     );
+    attack(38, 'receipt', 'BAD_PROOF');
   });
 
   it.each([
@@ -492,13 +521,23 @@ describe('what is broken is named', () => {
     ['from the size on at which it was stolen', { compromised_since_size: '3' }],
   ])('the key of the notary does not count %s', (_when, pin) => {
     const verifier_key = formatVerifierKey(keys.notary);
-    expect(said(decision, trusting({ notary: [{ verifier_key, ...pin }] }))).toBe('invalid KEY_WINDOW');
+    const pinned = trusting({ notary: [{ verifier_key, ...pin }], witnesses: undefined });
+    expect(said(decision, pinned)).toBe('invalid KEY_WINDOW');
+    attack(24, 'receipt', 'KEY_WINDOW');
+  });
+
+  it('a stolen key counts where the quorum of pinned witnesses cosigned, and not for one of two', () => {
+    const stolen = { verifier_key: formatVerifierKey(keys.notary), compromised_since_size: '3' };
+    expect(said(decision, trusting({ notary: [stolen] }))).toBe('valid null');
+    const alone = createWorld(undefined, { witnesses: [keys.witness1] });
+    expect(said(observed(alone, 3, 'decision'), trusting({ notary: [stolen] }))).toBe('invalid KEY_WINDOW');
   });
 
   it('twin: the key counts within its sizes', () => {
     const verifier_key = formatVerifierKey(keys.notary);
     const pin = { verifier_key, from_size: '3', until_size: '4', compromised_since_size: '4' };
     expect(said(decision, trusting({ notary: [pin] }))).toBe('valid null');
+    twin(24, 'receipt');
   });
 
   it('a checkpoint that came before its entry contradicts it', () => {
@@ -516,6 +555,7 @@ describe('what is broken is named', () => {
       receiptTrust({ ...trustPolicy, witnesses: undefined }),
     );
     expect(found).toMatchObject({ verdict: 'invalid', cause: 'TIME_BOUNDS' });
+    attack(26, 'receipt', 'TIME_BOUNDS');
   });
 
   it('whatever is presented, it answers and never calls it valid', () => {

@@ -21,6 +21,7 @@ import { createWitness, type WitnessOptions } from '../../../witness/server.ts';
 import { makeWitnessState, openWitnessState } from '../../../witness/state.ts';
 import { createAuthority } from '../../support/certificates.ts';
 import { newKey } from '../../witness/growing-log.ts';
+import { attack, twin } from '../../attack-catalogue.ts';
 import { verifies } from '../../requirements.ts';
 import { anchorContract } from './contract.ts';
 import { lyingServer } from './lying-server.ts';
@@ -114,6 +115,8 @@ describe('a witness anchor, with our own witness', () => {
       expect(await failure(anchor.publish(checkpoint)), attack).toBeInstanceOf(IntegrityError);
       expect((await (await open(url)).publish(log.at(20)))?.type, attack).toBe('cosignature');
     }
+    attack(18, 'witness', 'refused: another history');
+    attack(21, 'notary', 'another history');
   });
 
   it('survives two that publish at the same time', async () => {
@@ -125,6 +128,7 @@ describe('a witness anchor, with our own witness', () => {
         if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(TransientError);
       expect(given.some(({ status }) => status === 'fulfilled')).toBe(true);
     }
+    twin(41, 'notary');
   });
 
   it('says that the witness must be told of this log', async () => {
@@ -172,6 +176,7 @@ describe('a witness anchor, with a witness that lies', () => {
     const good = cosigned(log.at(9));
     const evidence = await publish((_, response) => response.end(forged + foreign + good));
     expect(evidence).toEqual({ type: 'cosignature', line: good });
+    attack(41, 'notary', 'forged lines ignored');
   });
 
   it('takes no answer without a signature of the witness for one', async () => {
@@ -237,6 +242,7 @@ describe('a witness anchor, with a witness that lies', () => {
       more();
     });
     expect((await failure(flood)).message).toContain('more than 65536 bytes');
+    attack(41, 'notary', 'unreachable');
   });
 
   it('gives up on a witness whose size changes with each answer', async () => {

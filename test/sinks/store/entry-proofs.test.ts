@@ -1,5 +1,9 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { signText, formatVerifierKey } from '../../../evidence/note/key.ts';
+import { keyRotationText } from '../../../evidence/anchor-log/entry.ts';
+import { formatSigningKey, formatVerifierKey, signingKey, signText } from '../../../evidence/note/key.ts';
 import { formatSignature, parseNote } from '../../../evidence/note/note.ts';
 import { makeReceipts } from '../../../evidence/receipt/make.ts';
 import { receiptTrust } from '../../../evidence/receipt/trust.ts';
@@ -7,7 +11,7 @@ import { verifyReceipt } from '../../../evidence/receipt/verify.ts';
 import { InputError, IntegrityError } from '../../../runtime/errors.ts';
 import { TRUST_SCHEMA, type TrustPolicy } from '../../../schemas/trust-policy.ts';
 import { callEntries } from '../../../sinks/store/call-entries.ts';
-import { newestCheckpoint } from '../../../sinks/store/checkpoints.ts';
+import { firstCheckpointCovering, newestCheckpoint } from '../../../sinks/store/checkpoints.ts';
 import { proveEntry } from '../../../sinks/store/entry-proofs.ts';
 import { keyOf, keys } from '../../evidence/receipt/receipt-world.ts';
 import { DEPLOYMENT, logOf, openArena, ORIGIN, type Arena } from '../../notary/arena.ts';
@@ -80,6 +84,43 @@ it('cosignatures that anchors gave back count and bound the time', async () => {
     verdict: 'valid',
     time_bounds: { not_after_by: 'witnesses', not_after_ms: Number(sec) * 1000 + 999 },
   });
+});
+
+it('a receipt leads from the key that was pinned to the one that took over from it', async () => {
+  verifies('P4');
+  await arena.write('acme', 1);
+  await arena.step();
+  const pinned = receiptTrust(policy());
+  expect((await presented('call-0'))[0]).not.toHaveProperty('rotations');
+  const next = signingKey(ORIGIN, 'log', generateKeyPairSync('ed25519').privateKey);
+  writeFileSync(join(arena.state.path, 'next.key'), formatSigningKey(next));
+  const [from, to] = [formatVerifierKey(arena.keys.current), formatVerifierKey(next)];
+  const { signature } = signText(next, keyRotationText(ORIGIN, from, to), 0n);
+  const proof = Buffer.from(signature).toString('base64');
+  const entered = arena.acts.enter({
+    ...{ type: 'key_rotated', old: from, new: to, proof, operator: 'o', reason: 'yearly' },
+  });
+  await arena.step();
+  const { size } = await entered;
+  await arena.write('acme', 2);
+  await arena.step();
+  const [decision] = await presented('call-2');
+  expect(verifyReceipt(decision!, pinned)).toMatchObject({ verdict: 'valid' });
+  expect(verifyReceipt({ ...decision!, rotations: undefined }, pinned)).toMatchObject({
+    cause: 'UNKNOWN_KEY',
+  });
+
+  const notary = [{ verifier_key: from, compromised_since_size: '1' }];
+  const witnesses = { quorum: 1, keys: [formatVerifierKey(keys.witness1)] };
+  const stolen = receiptTrust(policy({ notary, witnesses }));
+  expect(verifyReceipt(decision!, stolen)).toMatchObject({ cause: 'ROTATION_INVALID' });
+  const covering = await firstCheckpointCovering(arena.store.raw, ORIGIN, size);
+  const cosignature = signText(keys.witness1, parseNote(covering!.note).text, 7n);
+  await arena.store.addAnchorEvidence(ORIGIN, [
+    { size, anchor: 'w1', type: 'cosignature', evidence: formatSignature(cosignature), timeMs: 1 },
+  ]);
+  const [witnessed] = await presented('call-2');
+  expect(verifyReceipt(witnessed!, stolen)).toMatchObject({ verdict: 'undecidable', cause: 'QUORUM' });
 });
 
 it('an entry that no checkpoint covers yet has no proof', async () => {

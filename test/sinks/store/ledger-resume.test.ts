@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SealedEntry } from '../../../evidence/entry-builder.ts';
 import { headChanges } from '../../../sinks/store/ledger-heads.ts';
 import { resumeLedger } from '../../../sinks/store/ledger-resume.ts';
+import { attack, twin } from '../../attack-catalogue.ts';
 import { verifies } from '../../requirements.ts';
 import { memoryState, memoryTopic } from '../../support/memory-topic.ts';
 import { sampleEvent } from '../../support/sample-event.ts';
@@ -63,6 +64,7 @@ describe('resume', () => {
       entries.map(({ leaf }) => [leaf]),
     );
     expect(await resume()).toMatchObject({ nextOffset: BigInt(RECORDS), storedUpTo: BigInt(RECORDS - 1) });
+    for (const number of [10, 17] as const) twin(number, 'writer');
   });
 
   it('refuses records beyond the heads that differ from what the log gives', async () => {
@@ -74,6 +76,7 @@ describe('resume', () => {
     expect((await writer.refused).message).toMatch(/acme\/t-events-0\/0 seq 7: FORK/);
     await writer.stop();
     expect(await topic.committed('ledger', 0)).toBeUndefined();
+    attack(14, 'writer', 'FORK');
   });
 });
 
@@ -85,6 +88,9 @@ describe('resume refuses', () => {
     await expect(resume()).rejects.toThrow(
       /cannot resume ledger custody.events\/0: ROLLBACK: log test\/\w+\/t-events-0\/0 was written up to seq 5, the store has 4/,
     );
+    attack(17, 'writer', 'ROLLBACK');
+    attack(8, 'writer', 'ROLLBACK');
+    attack(10, 'writer', 'ROLLBACK');
   });
 
   it('an empty store where heads were recorded: ROLLBACK', async () => {

@@ -4,6 +4,9 @@ import { openServerStore } from '../../../sinks/store/server-store.ts';
 import { startFront, type Front } from '../../support/clickhouse/start-front.ts';
 import { accessTo, asOwner } from './server-harness.ts';
 
+/** Of all three versions, with the line each writes about itself. */
+const STATEMENTS = 16;
+
 let server: Front;
 beforeAll(async () => {
   server = await startFront({ user: 'custody_migrator', password: 'secret' });
@@ -42,14 +45,14 @@ describe('custody migrate', () => {
     const dry = await custody('migrate', '--dry-run');
     expect(dry.code).toBe(0);
     expect(dry.out).toContain('CREATE TABLE IF NOT EXISTS custody.entries\n');
-    expect(dry.out).toContain('-- would run 6 statements, schema version 0 to 1');
+    expect(dry.out).toContain(`-- would run ${STATEMENTS} statements, schema version 0 to 3`);
     expect(await databases()).toBe('');
 
     const done = await custody('migrate');
     expect(done).toMatchObject({ code: 0, err: '' });
-    expect(done.out).toContain('-- done: 6 statements, schema version 0 to 1');
+    expect(done.out).toContain(`-- done: ${STATEMENTS} statements, schema version 0 to 3`);
     expect(await databases()).toBe('custody');
-    expect((await custody('migrate')).out).toBe('-- the schema is version 1; nothing to do\n');
+    expect((await custody('migrate')).out).toBe('-- the schema is version 3; nothing to do\n');
   });
 
   test('its dry run can be run as it is', async () => {
@@ -65,12 +68,18 @@ describe('custody migrate', () => {
 
   test('killed between two statements, it goes on where it was', async () => {
     await asOwner(server, (client) => client.command({ query: 'DROP DATABASE IF EXISTS custody SYNC' }));
-    for (const statement of ['custody.entries', 'custody.alerts', 'INSERT INTO custody.migrations']) {
+    for (const statement of [
+      'custody.entries',
+      'custody.alerts',
+      'INSERT INTO custody.migrations',
+      'custody.anchor_entries',
+      'custody.verify_entries',
+    ]) {
       await server.plan({ statement, when: 'after', die: true });
       expect((await custody('migrate')).code).toBe(6);
       await server.restart();
     }
-    expect((await custody('migrate')).out).toContain('the schema is version 1; nothing to do');
+    expect((await custody('migrate')).out).toContain('the schema is version 3; nothing to do');
     const store = await openServerStore(accessTo(server));
     await store.close();
   });
@@ -80,8 +89,8 @@ describe('custody migrate', () => {
     const report = JSON.parse((await custody('migrate', '--json', '--dry-run')).out) as {
       statements: string[];
     };
-    expect(report).toMatchObject({ store: 'clickhouse', url: server.url, dry_run: true, from: 0, to: 1 });
-    expect(report.statements).toHaveLength(6);
+    expect(report).toMatchObject({ store: 'clickhouse', url: server.url, dry_run: true, from: 0, to: 3 });
+    expect(report.statements).toHaveLength(STATEMENTS);
   });
 
   test('on a cluster every table is made on all replicas', async () => {
@@ -90,8 +99,10 @@ describe('custody migrate', () => {
     const { out } = await custody('migrate', '--json', '--dry-run');
     vi.stubEnv('CUSTODY_STORE_CLUSTER', undefined);
     const { statements } = JSON.parse(out) as { statements: string[] };
-    expect(statements.filter((text) => text.startsWith('CREATE'))).toHaveLength(5);
-    for (const text of statements.slice(0, -1)) expect(text).toContain("ON CLUSTER 'custody_replicas'");
+    expect(statements.filter((text) => text.startsWith('CREATE'))).toHaveLength(12);
+    const schema = statements.filter((text) => !text.startsWith('INSERT INTO custody.migrations'));
+    expect(statements.length - schema.length).toBe(3);
+    for (const text of schema) expect(text).toContain("ON CLUSTER 'custody_replicas'");
     for (const text of statements.filter((each) => each.startsWith('CREATE TABLE')))
       expect(text).toContain(
         "ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}')",

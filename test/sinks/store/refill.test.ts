@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { refillLedger } from '../../../sinks/store/refill.ts';
 import { verifyStore } from '../../../sinks/store/verify-store.ts';
 import type { TopicName } from '../../../streams/topic.ts';
+import { attack, twin } from '../../attack-catalogue.ts';
 import { verifies } from '../../requirements.ts';
 import { memoryLog, memoryState, memoryTopic } from '../../support/memory-topic.ts';
 import { sampleEvent } from '../../support/sample-event.ts';
@@ -84,6 +85,8 @@ describe('refill', () => {
     await send(60, 5);
     await write(65);
     expect(await verdict()).toBe('valid');
+    attack(17, 'writer', 'ROLLBACK');
+    for (const number of [5, 9, 10, 17] as const) twin(number, 'writer');
   });
 
   it('writes nothing into a store whose end was changed before it was cut', async () => {

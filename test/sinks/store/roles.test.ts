@@ -85,7 +85,15 @@ describe('roles.sql and users.sql', () => {
     for (const role of ['writer', 'notary', 'reader']) {
       for (const grant of grantsOf(role)) expect(grant).toMatch(/^(SELECT|INSERT) (custody|system)\.\w+$/);
     }
-    expect(grantsOf('notary').filter((grant) => grant.startsWith('INSERT'))).toEqual([]);
+    // The notary publishes what it signed; to the entries it signs over it adds none.
+    expect(grantsOf('notary').filter((grant) => grant.startsWith('INSERT'))).toEqual(
+      ['anchor_entries', 'anchor_evidence', 'checkpoints', 'subtrees'].map(
+        (table) => `INSERT custody.${table}`,
+      ),
+    );
+    // Column by column: INSERT on a whole table is what ATTACH PARTITION asks for.
+    for (const table of ['anchor_entries', 'anchor_evidence', 'checkpoints', 'subtrees'])
+      expect(roles.join()).not.toMatch(new RegExp(`INSERT ON custody\\.${table}\\b`));
     expect(grantsOf('reader').filter((grant) => grant.startsWith('INSERT'))).toEqual([]);
     for (const text of roles.filter((each) => each.startsWith('GRANT'))) {
       expect(text).not.toMatch(/GRANT OPTION|ALTER UPDATE|TRUNCATE|ALL ON|SYSTEM |BACKUP|FILE|URL|S3/);
@@ -159,6 +167,7 @@ describe('the grants cover every statement', () => {
       'CREATE VIEW custody.*',
       'DROP VIEW custody.*',
       'INSERT custody.migrations',
+      'SELECT custody.anchor_entries',
       'SELECT custody.entries',
       'SELECT custody.migrations',
       'TABLE ENGINE MergeTree',
@@ -199,6 +208,7 @@ describe('the grants cover every statement', () => {
     await (await openServerStore({ ...accessTo(server), access: 'read' })).close();
     const verified = asked((await server.seen()).map(({ statement }) => statement));
     expect(verified).toEqual([
+      'SELECT custody.checkpoints',
       'SELECT custody.entries',
       'SELECT custody.migrations',
       'SELECT system.settings',

@@ -5,6 +5,7 @@ import { openServerStore } from '../../../sinks/store/server-store.ts';
 import type { Store } from '../../../sinks/store/store.ts';
 import { verifyStore } from '../../../sinks/store/verify-store.ts';
 import type { StoreHarness } from '../../contract/store.ts';
+import { attack, twin } from '../../attack-catalogue.ts';
 import { verifies } from '../../requirements.ts';
 import type { Fault } from '../../support/clickhouse/control.ts';
 import { startFront, type Front } from '../../support/clickhouse/start-front.ts';
@@ -198,6 +199,7 @@ describe('a second writer', () => {
     expect(await harness.rows('SELECT uniqExact(leaf) FROM custody.entries')).toEqual([[601]]);
     const report = await verify(harness.store(), topic, state);
     expect(report).toMatchObject({ verdict: 'valid', duplicates: rows - 601, findings: [] });
+    for (const number of [13, 15, 16, 44] as const) twin(number, 'writer');
   });
 
   test('of the same records in the same batches adds nothing', async () => {
@@ -237,6 +239,7 @@ describe('a second writer', () => {
     await topic.append(records(100));
     const report = await verify(harness.store(), topic, memoryState());
     expect(report.verdict).toBe('invalid');
+    attack(16, 'writer', 'FORK');
   });
 
   test('is refused at the first entry that differs, and its batch is not called stored', async () => {

@@ -9,6 +9,7 @@ import { configSchema } from '../../../schemas/config.ts';
 import { createSqlEndpoint } from '../../../sinks/store/sql-endpoint/sql-endpoint.ts';
 import { pruneActs, testNotary } from '../../attacks/test-notary.ts';
 import { sampleEvent } from '../../support/sample-event.ts';
+import { twin } from '../../attack-catalogue.ts';
 import { DAY_MS, sealed, source, START_MS, startStore, type StoreHarness } from './ledger-harness.ts';
 
 const COUNT = 600;
@@ -120,4 +121,5 @@ test('entries that were removed by right are no finding', async () => {
   await harness.command(`ALTER TABLE custody.entries DROP PARTITION '${day}'`);
   expect(await ask(entriesQuery)).toEqual([]);
   expect(await ask(logsQuery)).toEqual([expect.objectContaining({ log: LOG, state: 'covered' })]);
+  for (const number of [7, 31, 44] as const) twin(number, 'sql');
 });

@@ -15,14 +15,19 @@
 {{- if eq .role "collector" -}}
 {{- $_ := set $config "ingest" (include "custody.config.ingest" .root | fromYaml) -}}
 {{- $_ := set $config "digest_key" (dict "file" "/etc/custody/secrets/digest/key") -}}
+{{- with include "custody.config.subjects" .root | fromYaml -}}
+{{- $_ := set $config "subjects" . -}}
+{{- end -}}
 {{- end -}}
 {{- if eq .role "notary" -}}
 {{- $_ := set $config "verify_cron" $values.notary.verifyCron -}}
-{{- $notary := dict "anchors" $values.notary.anchors "anchors_required" (int $values.notary.anchorsRequired) -}}
+{{- $anchors := dict "anchors" $values.notary.anchors "anchors_required" (int $values.notary.anchorsRequired) -}}
+{{- $notary := mergeOverwrite (dict) ($config.notary | default dict) $anchors -}}
 {{- if $values.notary.signingKey.existingSecret -}}
 {{- $_ := set $notary "key" (dict "file" "/etc/custody/secrets/notary/key") -}}
 {{- end -}}
 {{- $_ := set $config "notary" $notary -}}
+{{- $_ := set $config "retention" (include "custody.config.retention" .root | fromYaml) -}}
 {{- end -}}
 {{- if eq .role "sink" -}}
 {{- $_ := set $config "sinks" $values.sinks -}}
@@ -77,6 +82,48 @@ cluster: {{ .cluster | quote }}
 {{- if .caSecret }}
 ca_file: /etc/custody/secrets/clickhouse-ca/ca.crt
 {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* What removes is told only to the notary, which announces and signs what goes. */}}
+{{- define "custody.config.retention" -}}
+{{- with .Values.retention -}}
+enabled: {{ .enabled }}
+{{- if .enabled }}
+days: {{ int .days }}
+minimum_days: {{ int .minimumDays }}
+cron: {{ .cron | quote }}
+username: {{ .username | quote }}
+password: { file: /etc/custody/secrets/clickhouse-retention/password }
+{{- end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "custody.config.subjects" -}}
+{{- if .Values.subjects.enabled -}}
+{{- $kek := dict "file" "/etc/custody/secrets/subjects/kek" -}}
+{{- $subjects := merge (dict "enabled" true "directory" "/keys" "kek" $kek) .Values.subjects.config -}}
+{{- toYaml $subjects -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Values that contradict each other; the schema sees one at a time. */}}
+{{- define "custody.checkValues" -}}
+{{- range $key := list "retention" "subjects" -}}
+{{- if hasKey $.Values.config $key -}}
+{{- fail (printf "config.%s: say it in %s of these values, which decide" $key $key) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.retention -}}
+{{- if and .enabled (not $.Values.notary.enabled) -}}
+{{- fail "retention.enabled: the notary announces and removes what goes, and notary.enabled is false" -}}
+{{- end -}}
+{{- if and .enabled (lt (int .days) (int .minimumDays)) -}}
+{{- fail (printf "retention.days: %d is below retention.minimumDays (%d)" (int .days) (int .minimumDays)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.subjects.enabled (not .Values.subjects.existingClaim) -}}
+{{- fail "subjects.existingClaim: name a ReadWriteMany volume claim for the keys, which must outlive the pods, or leave subjects.enabled false" -}}
 {{- end -}}
 {{- end -}}
 

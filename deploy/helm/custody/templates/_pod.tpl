@@ -14,7 +14,7 @@ capabilities: { drop: [ALL] }
 seccompProfile: { type: RuntimeDefault }
 {{- end -}}
 
-{{/* Volumes of one role: its configuration, its secrets and no others, and two places that may be written. */}}
+{{/* Volumes of one role: its configuration, its secrets and no others, and the places that may be written. */}}
 {{- define "custody.volumes" -}}
 {{- $values := .root.Values -}}
 - name: config
@@ -27,6 +27,10 @@ seccompProfile: { type: RuntimeDefault }
 {{- end }}
 - name: tmp
   emptyDir: { sizeLimit: 256Mi }
+{{- if and (eq .role "collector") $values.subjects.enabled }}
+- name: keys
+  persistentVolumeClaim: { claimName: {{ $values.subjects.existingClaim }} }
+{{- end }}
 - name: secrets
   projected:
     # r--r-----
@@ -58,6 +62,16 @@ seccompProfile: { type: RuntimeDefault }
           name: {{ $values.notary.signingKey.existingSecret }}
           items: [{ key: {{ $values.notary.signingKey.key }}, path: notary/key }]
 {{- end }}
+{{- if and (eq .role "notary") $values.retention.enabled }}
+      - secret:
+          name: {{ $values.retention.existingSecret }}
+          items: [{ key: {{ $values.retention.passwordKey }}, path: clickhouse-retention/password }]
+{{- end }}
+{{- if and (eq .role "collector") $values.subjects.enabled }}
+      - secret:
+          name: {{ $values.subjects.kek.existingSecret }}
+          items: [{ key: {{ $values.subjects.kek.key }}, path: subjects/kek }]
+{{- end }}
 {{- if eq .role "collector" }}
       - secret:
           name: {{ $values.digestKey.existingSecret }}
@@ -86,4 +100,7 @@ seccompProfile: { type: RuntimeDefault }
 - { name: secrets, mountPath: /etc/custody/secrets, readOnly: true }
 - { name: data, mountPath: /data }
 - { name: tmp, mountPath: /tmp }
+{{- if and (eq .role "collector") .root.Values.subjects.enabled }}
+- { name: keys, mountPath: /keys }
+{{- end }}
 {{- end -}}
