@@ -243,6 +243,9 @@ test('the seal signs both manifests, which list every other file with its hash',
   expect(String(files.get('seal.tsr'))).toBe(hash('sha256', files.get('seal.dsse.json') ?? '', 'hex'));
 });
 
+/** A time whose entries a witnessed checkpoint covers. */
+const CONFIRMED = { kind: 'window', tenant: 'acme', fromMs: START_MS + 50, toMs: START_MS + 460 } as const;
+
 describe('with a timestamp authority', () => {
   let tsa: TestTsa;
   let server: Server;
@@ -267,7 +270,7 @@ describe('with a timestamp authority', () => {
 
   test('the seal has a token that openssl and the verifier accept over it, and over nothing else', async () => {
     answer = (request) => tsa.reply(request);
-    const request = requestOf({ mode: 'selection' });
+    const request = requestOf({ mode: 'selection', query: CONFIRMED });
     await createBundle(request, depsOf({ timestamp: timestampFrom(url, systemClock) }));
     const files = await readZip(request.outFile);
     const [seal, token] = [files.get('seal.dsse.json'), files.get('seal.tsr')].map(
@@ -385,9 +388,8 @@ test.each(['range', 'selection'] as const)(
   'the verifier finds a %s bundle valid under pinned keys alone',
   async (mode) => {
     const request = requestOf({ mode });
-    const query = { kind: 'window', tenant: 'acme', fromMs: START_MS + 50, toMs: START_MS + 460 } as const;
     await createBundle(
-      { ...request, query },
+      { ...request, query: CONFIRMED },
       depsOf({ receipts: createReceiptSource(cases.store.raw, cases.bundleKey) }),
     );
     const verdict = await verifyBundleAt(request.outFile, { trust: trustPolicy() });

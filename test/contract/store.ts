@@ -242,11 +242,11 @@ export function storeContract(name: string, start: () => Promise<StoreEngine>): 
         expect([...logs].sort(([a], [b]) => a.localeCompare(b))).toEqual([
           [
             'test/acme/t-events-0/0',
-            { seq: 3n, leaf: entries[3]?.leaf, entryCount: 4n, minOffset: 0n, maxOffset: 2n },
+            { seq: 3n, leaf: entries[3]?.leaf, firstSeq: 0n, entryCount: 4n, minOffset: 0n, maxOffset: 2n },
           ],
           [
             'test/globex/t-events-0/0',
-            { seq: 2n, leaf: entries[6]?.leaf, entryCount: 3n, minOffset: 3n, maxOffset: 4n },
+            { seq: 2n, leaf: entries[6]?.leaf, firstSeq: 0n, entryCount: 3n, minOffset: 3n, maxOffset: 4n },
           ],
         ]);
       });

@@ -62,11 +62,11 @@ const statusOf = async (pipeline: PipelineProcess) =>
 /** What the anchor outside of the data directory was given must be what the store has, with nothing lost or signed twice. */
 async function expectOneSignedHistory(pipeline: PipelineProcess, anchorPath: string): Promise<void> {
   const { origin, size } = (await statusOf(pipeline)).notary;
-  const entries = await queryRows<{ seq: string }>(
+  const entries = await queryRows<{ place: string }>(
     pipeline,
-    `SELECT toString(seq) AS seq FROM custody.anchor_entries WHERE origin = '${origin}' AND seq < ${size} ORDER BY anchor_entries.seq`,
+    `SELECT toString(seq) AS place FROM custody.anchor_entries WHERE origin = '${origin}' AND seq < ${size} ORDER BY seq`,
   );
-  expect(entries.map(({ seq }) => seq)).toEqual(
+  expect(entries.map(({ place }) => place)).toEqual(
     Array.from({ length: Number(size) }, (_, seq) => String(seq)),
   );
   const notes = await queryRows<{ place: string; texts: number }>(

@@ -16,6 +16,7 @@ function check(a, b, report) {
 function run(site: number, value: boolean | undefined, ...args: readonly number[]) {
   const { text } = withSwitches('check.js', SOURCE, 0);
   const mutant = Object.assign((asked: number) => asked === site, { value });
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the text above, with switches
   const check = new Function('__mutant', `${text}; return check;`) as (of: typeof mutant) => Checked;
   const reports: string[] = [];
   return { result: check(mutant)(...args, (report: string) => reports.push(report)), reports };

@@ -74,6 +74,7 @@ describe('custody migrate', () => {
       'INSERT INTO custody.migrations',
       'custody.anchor_entries',
       'custody.verify_entries',
+      "'0003-",
     ]) {
       await server.plan({ statement, when: 'after', die: true });
       expect((await custody('migrate')).code).toBe(6);
