@@ -205,8 +205,7 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       const isSuspect = alerts.some(
         ({ severity, session_key }) => quarantines[severity] && session_key === session.key,
       );
-      if (!session.quarantined && isSuspect)
-        quarantine(tenant, session);
+      if (!session.quarantined && isSuspect) quarantine(tenant, session);
       if (event.kind === 'session' && event.session?.transition === 'end') table.close(tenant, session);
       return alerts;
     },

@@ -6,11 +6,7 @@ import { evidenceMigration } from './migrations/0002-evidence.ts';
 import { verificationViewsMigration } from './migrations/0003-verification-views.ts';
 import { engineOf, onCluster, SINGLE, type Migration, type SchemaVariant } from './migrations/migration.ts';
 
-const MIGRATIONS: readonly Migration[] = [
-  entriesMigration,
-  evidenceMigration,
-  verificationViewsMigration,
-];
+const MIGRATIONS: readonly Migration[] = [entriesMigration, evidenceMigration, verificationViewsMigration];
 /** The schema version this program writes and reads. */
 export const SCHEMA_VERSION = MIGRATIONS.at(-1)?.version ?? 0;
 

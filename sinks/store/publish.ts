@@ -35,12 +35,21 @@ export async function publishTo(raw: RawQuery, insert: InsertRows, publication: 
   }
   // Last: whoever sees a checkpoint finds what it covers.
   if (checkpoints.length > 0) {
-    const rows = checkpoints.map(({ origin: log, size, root, timeMs, note }) => [log, size, root, timeMs, note]);
+    const rows = checkpoints.map(({ origin: log, size, root, timeMs, note }) => [
+      log,
+      size,
+      root,
+      timeMs,
+      note,
+    ]);
     await insert('custody.checkpoints', ['origin', 'size', 'root', 'time_ms', 'note'], rows);
   }
   const left = await missingOf(raw, publication);
   if (left.entries.length + left.checkpoints.length + left.subtrees.length > 0)
-    throw new TransientError('unavailable', 'cannot publish checkpoints: the store accepted rows and has none');
+    throw new TransientError(
+      'unavailable',
+      'cannot publish checkpoints: the store accepted rows and has none',
+    );
 }
 
 /** What of a publication the store does not have. @throws IntegrityError where it has something else. */
@@ -84,8 +93,12 @@ async function missingOf(raw: RawQuery, publication: Publication): Promise<Publi
   return {
     origin,
     entries: entries.filter(({ seq, body }) => isMissing(`entry ${seq}`, anchorLeaf(body))),
-    checkpoints: checkpoints.filter(({ origin: log, size, root }) => isMissing(`checkpoint ${log} ${size}`, root)),
-    subtrees: subtrees.filter(({ log, level, index, hash }) => isMissing(`subtree ${log} ${level} ${index}`, hash)),
+    checkpoints: checkpoints.filter(({ origin: log, size, root }) =>
+      isMissing(`checkpoint ${log} ${size}`, root),
+    ),
+    subtrees: subtrees.filter(({ log, level, index, hash }) =>
+      isMissing(`subtree ${log} ${level} ${index}`, hash),
+    ),
   };
 }
 
@@ -96,7 +109,14 @@ export async function insertAnchorEvidence(
   evidence: readonly StoredAnchorEvidence[],
 ): Promise<void> {
   if (evidence.length === 0) return;
-  const rows = evidence.map((each) => [origin, each.size, each.anchor, each.type, each.timeMs, each.evidence]);
+  const rows = evidence.map((each) => [
+    origin,
+    each.size,
+    each.anchor,
+    each.type,
+    each.timeMs,
+    each.evidence,
+  ]);
   await insert('custody.anchor_evidence', ['origin', 'size', 'anchor', 'type', 'time_ms', 'evidence'], rows);
 }
 
