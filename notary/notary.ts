@@ -10,6 +10,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { supervise } from '../runtime/supervise.ts';
 import type { NotaryConfig } from '../schemas/config.ts';
+import { newestCheckpoint } from '../sinks/store/checkpoints.ts';
 import type { Store } from '../sinks/store/store.ts';
 import { createActQueue } from './acts.ts';
 import type { Anchor } from './anchor.ts';
@@ -213,6 +214,12 @@ export function createNotary(options: NotaryOptions): Notary {
   /** A store that was put back from an older copy gets its part of the anchor log again. */
   async function mendStore(): Promise<void> {
     if (published === undefined) return;
+    const newest = await newestCheckpoint(store.raw, origin);
+    if ((newest?.size ?? 0n) < (directory.state.publication?.entries[0]?.seq ?? 0n))
+      logger.warn(
+        { origin, from: String(newest?.size ?? 0n) },
+        'the store lacks a part of the anchor log, as after a restore: it is published again',
+      );
     for (const { from, to } of await publishAgain(store, directory.state, published))
       raise(
         { code: 'integrity', place: origin },

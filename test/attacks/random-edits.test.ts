@@ -27,8 +27,8 @@ import { verifies } from '../requirements.ts';
 import { DEPLOYMENT, type Ledger, writeLedger } from './ledger-fixture.ts';
 import { testNotary } from './test-notary.ts';
 
-/** A long run, such as CUSTODY_EDIT_RUNS=500, takes seconds for each script. */
-const RUNS = Number(process.env['CUSTODY_EDIT_RUNS'] ?? 15);
+/** A long run, such as CUSTODY_TEST_EDIT_RUNS=500, takes seconds for each script. */
+const RUNS = Number(process.env['CUSTODY_TEST_EDIT_RUNS'] ?? 15);
 const SEED = Number(process.env['CUSTODY_EDIT_SEED'] ?? 4);
 const ORIGIN = `${DEPLOYMENT}/anchor`;
 const key = signingKey(ORIGIN, 'log', generateKeyPairSync('ed25519').privateKey);
