@@ -54,6 +54,15 @@ const played: Attack[] = [
     sql: () => replace(30),
   },
   {
+    number: 1,
+    title: 'one bit of a body flipped',
+    cause: 'BODY_HASH',
+    seq: '12',
+    sql: () => [
+      `ALTER TABLE custody.entries UPDATE body = concat(substring(body, 1, 10), char(bitXor(reinterpretAsUInt8(substring(body, 11, 1)), 1)), substring(body, 12)) WHERE ${at(12)} ${SYNC}`,
+    ],
+  },
+  {
     number: 6,
     title: 'a middle row deleted by mutation',
     cause: 'GAP',
