@@ -1,5 +1,4 @@
 import type { AnchorAct } from '../evidence/anchor-log/entry.ts';
-import type { Finding } from '../evidence/finding.ts';
 import { growRange } from '../evidence/merkle/compact-range.ts';
 import { parseNote } from '../evidence/note/note.ts';
 import { sleep } from '../runtime/backoff.ts';
@@ -17,6 +16,7 @@ import type { Anchor } from './anchor.ts';
 import { type AnchorHealth, createAnchoring } from './anchoring.ts';
 import { findLost } from './discover.ts';
 import { refuseOtherHistory } from './history.ts';
+import { createJudge } from './judge.ts';
 import { keyInForce, type NotaryKeys, publishKey } from './keys.ts';
 import { publishAgain, type Published } from './published.ts';
 import { type EnteredAct } from './requests.ts';
@@ -69,9 +69,7 @@ export interface Notary extends Component {
   anchoredSize(): bigint;
 }
 
-/** How long a gap may be there before it counts: parts of a replicated table arrive in any order. */
-const GAP_PATIENCE_STEPS = 30;
-const CLOCK_PATIENCE_MS = 5_000;
+const STEP_ENTRIES_MAX = 50_000n;
 const LOOK_MS = 1_000;
 const LAST_ANCHORS_MS = 2_000;
 
@@ -89,7 +87,7 @@ export function createNotary(options: NotaryOptions): Notary {
   const wakeUp = createWakeUp(stopping.signal);
   const queue = createActQueue(directory.path, wakeUp.wake);
   const refused = new Set<string>();
-  const gaps = new Map<string, number>();
+  const judge = createJudge({ config, raise, clear });
   let running: Promise<unknown> = Promise.resolve();
   let anchored: Promise<unknown> = Promise.resolve();
   /** It has begun to sign, and nothing it saw forbids it to go on. */
@@ -132,42 +130,6 @@ export function createNotary(options: NotaryOptions): Notary {
     }
   }
 
-  function judge(findings: readonly Finding[]): void {
-    const waiting = new Set<string>();
-    for (const { cause, log, seq, detail } of findings) {
-      // The rest of a part that has arrived elsewhere first.
-      if (cause === 'GAP') {
-        waiting.add(log);
-        gaps.set(log, (gaps.get(log) ?? 0) + 1);
-        if ((gaps.get(log) ?? 0) < GAP_PATIENCE_STEPS) continue;
-      }
-      raise(
-        { code: 'integrity', place: log },
-        `cannot sign ${log} from entry ${seq ?? '?'} on: ${cause}: ${detail}`,
-      );
-    }
-    for (const log of gaps.keys()) if (!waiting.has(log)) gaps.delete(log);
-  }
-
-  function judgeAnchors(): void {
-    const now = clock.nowMs();
-    const health = anchoring.health();
-    for (const { id, anchored_size } of health)
-      metrics.anchoredSize.set({ anchor: id }, anchored_size === 'none' ? 0 : Number(anchored_size));
-    const behind = health.filter(
-      ({ behind_since_ms }) => behind_since_ms !== null && now - behind_since_ms > config.anchor_max_age_ms,
-    );
-    const current = health.length - behind.length;
-    if (current >= config.anchors_required) clear({ code: 'anchors' });
-    else {
-      const why = behind.map(({ id, error }) => `${id} (${error ?? 'no answer'})`).join(', ');
-      raise(
-        { code: 'anchors' },
-        `${current} of ${health.length} anchors hold a recent checkpoint, ${config.anchors_required} are required; behind: ${why}`,
-      );
-    }
-  }
-
   const context: StepContext = {
     deployment: options.deployment,
     raw: store.raw,
@@ -182,6 +144,8 @@ export function createNotary(options: NotaryOptions): Notary {
     acts: queue,
     nowMs: () => clock.nowMs(),
     refused,
+    stuck: new Set(),
+    entriesMax: STEP_ENTRIES_MAX,
     isDue: (unsignedCount, actCount) =>
       actCount > 0 ||
       unsignedCount >= BigInt(config.entries_max) ||
@@ -239,23 +203,20 @@ export function createNotary(options: NotaryOptions): Notary {
       const step = await runStep(context, whole);
       clear({ code: 'refused' });
       progressed();
-      if (step.state === 'clock_behind') {
-        if (step.byMs > CLOCK_PATIENCE_MS)
-          raise({ code: 'clock' }, `cannot sign: the clock is ${step.byMs} ms behind the last checkpoint`);
-      } else {
-        clear({ code: 'clock' });
-        whole = !step.isWhole && whole;
-      }
+      judge.clock(step.state === 'clock_behind' ? step.byMs : 0);
+      if (step.state !== 'clock_behind') whole = !step.isWhole && whole;
       if (step.state === 'signed') {
         lastCycleMs = clock.nowMs();
-        judge(step.findings);
+        judge.findings(step.findings);
         metrics.checkpointSize.set(Number(directory.state.anchor.end));
         metrics.checkpointTime.set(directory.state.timeMs / 1000);
       }
       if (step.state === 'idle' && step.unsignedCount === 0n) lastCycleMs = clock.nowMs();
       if (directory.state.verifierKey !== keyBefore) await settleKey();
       offerHead();
-      judgeAnchors();
+      for (const { id, anchored_size } of anchoring.health())
+        metrics.anchoredSize.set({ anchor: id }, anchored_size === 'none' ? 0 : Number(anchored_size));
+      judge.anchors(anchoring.health(), clock.nowMs());
       const isBehind = step.state === 'signed' && !step.isWhole && step.findings.length === 0;
       if (!isBehind) await wakeUp.wait(Math.min(config.interval_ms, LOOK_MS));
     }

@@ -20,6 +20,10 @@ export interface StepContext {
   readonly nowMs: () => number;
   /** Logs that are not signed any more: what was signed of them is not in the store. */
   readonly refused: ReadonlySet<string>;
+  /** Logs that had a finding when they were last read back; they come after the others, kept from step to step. */
+  readonly stuck: Set<string>;
+  /** Entries read back in one step; the rest comes in the next. */
+  readonly entriesMax: bigint;
   /** Whether enough waits for a checkpoint, or for long enough. */
   readonly isDue: (unsignedCount: bigint, actCount: number) => boolean;
 }
@@ -36,9 +40,6 @@ export type StepResult =
       /** Everything that was found is signed. */
       readonly isWhole: boolean;
     };
-
-/** Entries read back in one step; the rest comes in the next. */
-const STEP_ENTRIES_MAX = 50_000n;
 
 /**
  * One step: publish what a crash may have left, find what is new, read it back, sign, remember, publish. The order is the
@@ -57,8 +58,12 @@ export async function runStep(context: StepContext, whole: boolean): Promise<Ste
   if (timeMs <= directory.state.timeMs)
     return { state: 'clock_behind', byMs: directory.state.timeMs - timeMs + 1 };
 
-  const portion = firstPortion(unsigned);
+  const isStuck = ({ log }: Unsigned) => Number(context.stuck.has(log));
+  const inOrder = unsigned.toSorted((a, b) => isStuck(a) - isStuck(b));
+  const portion = firstPortion(inOrder, context.entriesMax);
   const back = await readBack(raw, directory.state, portion);
+  for (const { log } of portion) context.stuck.delete(log);
+  for (const { log } of back.findings) context.stuck.add(log);
   const key = await keyInForce(context.keys, directory.state.verifierKey);
   const accepted = await acceptActs(queue, {
     origin: directory.state.origin,
@@ -106,9 +111,9 @@ async function answer(
   }
 }
 
-function firstPortion(unsigned: readonly Unsigned[]): Unsigned[] {
+function firstPortion(unsigned: readonly Unsigned[], entriesMax: bigint): Unsigned[] {
   const portion: Unsigned[] = [];
-  let left = STEP_ENTRIES_MAX;
+  let left = entriesMax;
   for (const { log, from, to } of unsigned) {
     if (left <= 0n) break;
     const last = to - from >= left ? from + left - 1n : to;

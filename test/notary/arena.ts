@@ -35,6 +35,7 @@ export interface Arena {
     readonly store?: Pick<Store, 'publish'>;
     readonly whole?: boolean;
     readonly refused?: ReadonlySet<string>;
+    readonly entriesMax?: bigint;
   }): Promise<StepResult>;
   /** Anchor log as the store has it. */
   entries(): Promise<AnchorEntry[]>;
@@ -55,6 +56,7 @@ export async function openArena(): Promise<Arena> {
     openStateDirectory(stateDir, { origin: ORIGIN, verifierKey: formatVerifierKey(keys.current) });
   let state = await open();
   let publish = createPublisher({ publish: (publication) => store.publish(publication) });
+  const stuck = new Set<string>();
   const acts = createActQueue(stateDir, () => undefined);
   const builder: EntryBuilder = createEntryBuilder(SOURCE, { day: -1, heads: [] });
   let offset = 0n;
@@ -76,7 +78,7 @@ export async function openArena(): Promise<Arena> {
       });
       await store.append(entries.flat());
     },
-    step({ store: faulty, whole = true, refused = new Set<string>() } = {}) {
+    step({ store: faulty, whole = true, refused = new Set<string>(), entriesMax = 50_000n } = {}) {
       arena.nowMs += 10_000;
       return runStep(
         {
@@ -88,6 +90,8 @@ export async function openArena(): Promise<Arena> {
           acts,
           nowMs: () => arena.nowMs,
           refused,
+          stuck,
+          entriesMax,
           isDue: (unsigned, waiting) => unsigned > 0n || waiting > 0,
         },
         whole,

@@ -116,6 +116,19 @@ describe('what was changed before it was signed is not signed', () => {
     attack(14, 'notary', 'FORK');
   });
 
+  test('a log that cannot be signed does not hold up those after it, however much of it waits', async () => {
+    await arena.write('acme', 9);
+    await arena.write('globex', 2);
+    await arena.tamper(
+      `ALTER TABLE custody.entries UPDATE body = concat(body, ' ') WHERE seq = 0 AND log = '${logOf('acme')}'`,
+    );
+    // Steps of five entries, and the ten of the first log come first.
+    expect(causesOf(await arena.step({ entriesMax: 5n }))).toContain('BODY_HASH');
+    await arena.step({ entriesMax: 5n });
+    const sizes = [...arena.state.state.logs].map(([log, { range }]) => [log, range.end]);
+    expect(sizes).toEqual([[logOf('globex'), 3n]]);
+  });
+
   test('an identical copy says nothing against it', async () => {
     await arena.write('acme', 4);
     await arena.tamper(
