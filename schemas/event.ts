@@ -31,6 +31,9 @@ const id = z.string().min(1).max(limits.idChars);
 const name = z.string().min(1).max(limits.nameChars);
 const count = z.int().nonnegative();
 const unixNano = z.string().regex(/^\d{1,20}$/);
+/** Ids of W3C Trace Context, as OTLP JSON writes them. */
+export const traceId = z.string().regex(/^[0-9a-f]{32}$/);
+export const spanId = z.string().regex(/^[0-9a-f]{16}$/);
 const hex64 = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const eventKind = z.enum([
@@ -119,18 +122,9 @@ export const eventSchema = z.strictObject({
   }),
   trace: z
     .strictObject({
-      trace_id: z
-        .string()
-        .regex(/^[0-9a-f]{32}$/)
-        .optional(),
-      span_id: z
-        .string()
-        .regex(/^[0-9a-f]{16}$/)
-        .optional(),
-      parent_span_id: z
-        .string()
-        .regex(/^[0-9a-f]{16}$/)
-        .optional(),
+      trace_id: traceId.optional(),
+      span_id: spanId.optional(),
+      parent_span_id: spanId.optional(),
     })
     .optional(),
   actor: z

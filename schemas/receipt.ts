@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { resultCategory, TENANT_PATTERN } from './event.ts';
+import { resultCategory, spanId, TENANT_PATTERN, traceId } from './event.ts';
 
 /**
  * Receipts about MCP tool calls, version 1: in-toto Statements (v1) that a DSSE envelope signs (docs/spec/receipt.md). Absent
@@ -50,14 +50,8 @@ const call = z
     request_id: id.optional(),
     session_id: id.optional(),
     mcp_session_id: id.optional(),
-    trace_id: z
-      .string()
-      .regex(/^[0-9a-f]{32}$/)
-      .optional(),
-    span_id: z
-      .string()
-      .regex(/^[0-9a-f]{16}$/)
-      .optional(),
+    trace_id: traceId.optional(),
+    span_id: spanId.optional(),
   })
   .refine(({ call_id, request_id, trace_id }) => (call_id ?? request_id ?? trace_id) !== undefined, {
     error: 'one of call_id, request_id and trace_id must say which call it is',

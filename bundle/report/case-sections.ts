@@ -68,7 +68,7 @@ export function factsSection(facts: BundleFacts, summary: CaseSummary): Html {
   const filters = Object.entries(facts.filters).map(([name, value]) => escaped`<div>${name}: ${value}</div>`);
   const counted = (counts: ReadonlyMap<string, number>) =>
     [...counts].map(([name, count]) => `${name} ${grouped(count)}`).join(', ');
-  const rows: (readonly [string, string | Html | readonly Html[] | undefined])[] = [
+  const rows: Fact[] = [
     ['Mode', MODE_WORDS[facts.mode]],
     ['Deployment, tenant', `${facts.deployment}, ${facts.tenant}`],
     ['Asked for, from', timeText(facts.fromMs)],
@@ -89,19 +89,7 @@ export function factsSection(facts: BundleFacts, summary: CaseSummary): Html {
     ['Reason', facts.reason],
   ];
   return escaped`<h2>The case</h2>
-    <table>
-      <tbody>
-        ${rows
-          .filter(([, value]) => value !== undefined)
-          .map(
-            ([name, value]) =>
-              escaped`<tr>
-                <th scope="row">${name}</th>
-                <td>${value}</td>
-              </tr>`,
-          )}
-      </tbody>
-    </table>
+    ${factTable(rows)}
     ${
       facts.leftOut.length === 0
         ? undefined
@@ -200,6 +188,25 @@ export function receiptSection({ receiptCount }: BundleFacts): Html {
           : `There are ${grouped(receiptCount)} in data/receipts, each with its proof file. A decision receipt says what was decided about a call; only an outcome receipt speaks of what came of it. Each names the receipt before it by its digest.`
       }
     </p>`;
+}
+
+/** A name and what is to be said of it; nothing where there is nothing. */
+export type Fact = readonly [string, string | Html | readonly Html[] | undefined];
+
+export function factTable(facts: readonly Fact[]): Html {
+  return escaped`<table>
+    <tbody>
+      ${facts
+        .filter(([, value]) => value !== undefined)
+        .map(
+          ([name, value]) =>
+            escaped`<tr>
+              <th scope="row">${name}</th>
+              <td>${value}</td>
+            </tr>`,
+        )}
+    </tbody>
+  </table>`;
 }
 
 const ACTS_MAX = 100;

@@ -1,6 +1,6 @@
 import type { BundleFacts } from '../case-data.ts';
 import { msOfNano } from '../entry-facts.ts';
-import { grouped, table } from './case-sections.ts';
+import { type Fact, factTable, grouped, table } from './case-sections.ts';
 import { type CaseSummary, REPORT_LIMITS, type ShownAlert, type ShownEntry } from './case-summary.ts';
 import { type Html, escaped, shown } from './html.ts';
 import { isCall, legend } from './mark-shapes.ts';
@@ -48,7 +48,7 @@ function alertCard({ alert, entry, evidence }: ShownAlert, number: number, place
       : escaped`<div>${placeOf(found, places)} <span class="mono soft">${id}</span></div>`;
   });
   const who = [alert.actor_id, alert.user_id, alert.session_key].filter((part) => part !== undefined);
-  const rows: (readonly [string, string | Html | readonly Html[] | undefined])[] = [
+  const rows: Fact[] = [
     ['Reason', alert.reason],
     ['Observed', alert.observed],
     ['Normal here', alert.normal],
@@ -71,19 +71,7 @@ function alertCard({ alert, entry, evidence }: ShownAlert, number: number, place
   ];
   return escaped`<article class="alert">
     <h3>A${number} · ${alert.title} <span class="severity ${alert.severity}">${alert.severity}</span></h3>
-    <table>
-      <tbody>
-        ${rows
-          .filter(([, value]) => value !== undefined)
-          .map(
-            ([name, value]) =>
-              escaped`<tr>
-                <th scope="row">${name}</th>
-                <td>${value}</td>
-              </tr>`,
-          )}
-      </tbody>
-    </table>
+    ${factTable(rows)}
   </article>`;
 }
 

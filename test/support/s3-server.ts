@@ -1,10 +1,9 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Identity } from './certificates.ts';
+import { freePort, killed, untilListening } from './receiver-process.ts';
 
 export interface S3Server {
   readonly url: string;
@@ -79,16 +78,13 @@ export async function startS3Server(tls?: Identity): Promise<S3Server> {
         { stdio: 'ignore', env: { ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey } },
       );
       child = started;
-      await untilListening(port, () => started.exitCode !== null);
+      await untilListening(port, () => (started.exitCode === null ? undefined : 'versitygw ended at once'));
     },
     freeze: () => void child?.kill('SIGSTOP'),
     async kill(signal) {
       const dying = child;
       child = undefined;
-      if (dying === undefined || dying.exitCode !== null || dying.signalCode !== null) return;
-      const gone = once(dying, 'exit');
-      dying.kill(signal);
-      await gone;
+      await killed(dying, signal);
     },
     async remove() {
       await server.kill('SIGKILL');
@@ -97,27 +93,4 @@ export async function startS3Server(tls?: Identity): Promise<S3Server> {
   };
   await server.start();
   return server;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function untilListening(port: number, hasFailed: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 600; tries += 1) {
-    if (hasFailed()) throw new Error('versitygw ended at once');
-    const socket = connect(port, '127.0.0.1');
-    const answered = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    });
-    socket.destroy();
-    if (answered) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error('versitygw does not listen');
 }

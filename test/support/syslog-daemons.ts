@@ -1,10 +1,9 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Identity } from './certificates.ts';
+import { freePort, killed, untilListening } from './receiver-process.ts';
 
 export interface SyslogTls {
   readonly caFile: string;
@@ -99,10 +98,7 @@ export async function startSyslogDaemon(
     async kill(signal) {
       const dying = child;
       child = undefined;
-      if (dying === undefined || dying.exitCode !== null || dying.signalCode !== null) return;
-      const gone = once(dying, 'exit');
-      dying.kill(signal);
-      await gone;
+      await killed(dying, signal);
     },
     async remove() {
       await daemon.kill('SIGKILL');
@@ -200,29 +196,4 @@ function syslogNgConfig(port: number, output: string, { tls, framing }: SyslogDa
     'log { source(s); destination(d); };',
     '',
   ].join('\n');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** The port answers a second or two after the process started; `failed` tells that it never will. */
-async function untilListening(port: number, failed: () => string | undefined): Promise<void> {
-  for (let tries = 0; tries < 600; tries += 1) {
-    const complaint = failed();
-    if (complaint !== undefined) throw new Error(`the receiver ended: ${complaint}`);
-    const socket = connect(port, '127.0.0.1');
-    const answered = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    });
-    socket.destroy();
-    if (answered) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error('the receiver does not listen');
 }
