@@ -4,7 +4,7 @@
  * before measuring: tsx wraps every inner function, which costs a third.
  * usage: node --expose-gc --import tsx bench/detect.bench.ts [events]
  */
-import { createEngine } from '../detectors/engine.ts';
+import { createEngine } from '../detectors/engine/engine.ts';
 import { configSchema } from '../schemas/config.ts';
 import { callsPerSession, eventAt } from './tool-calls.ts';
 

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { builtInDetectors } from '../detectors/built-in.ts';
-import { createEngine } from '../detectors/engine.ts';
+import { createEngine } from '../detectors/engine/engine.ts';
 import { novelChain } from '../detectors/novel-chain.ts';
 import type { Alert } from '../schemas/alert.ts';
 import { configSchema } from '../schemas/config.ts';

@@ -3,7 +3,7 @@
 // bench/results/growth.svg.
 // usage: npm run build && node --expose-gc --import tsx bench/growth.bench.ts [events=200000] [records=60000]
 import { writeFileSync } from 'node:fs';
-import { createEngine } from '../detectors/engine.ts';
+import { createEngine } from '../detectors/engine/engine.ts';
 import { configSchema } from '../schemas/config.ts';
 import { kafkaConfig } from '../test/streams/kafka-harness.ts';
 import { findBroker } from '../test/support/kafka/find-broker.ts';

@@ -1,5 +1,5 @@
 import type { CallFacts } from './detector.ts';
-import { itemHash, pairHash } from './item-hash.ts';
+import { itemHash, pairHash } from './learning/item-hash.ts';
 
 /** What can be new about a call at the end of a chain. The values are part of item hashes. */
 export const chainClass = { tool: 1, bigram: 2, pair: 3, destination: 4, toolDestination: 5 } as const;

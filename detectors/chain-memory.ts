@@ -1,7 +1,7 @@
 import type { ChainClass, ChainContext, ChainItem } from './chain-items.ts';
 import type { DetectorState, Finding } from './detector.ts';
-import { addItem, removeItem, type KnownItems } from './known-items.ts';
-import { knownEverywhere, shareItem, unshareItem } from './shared-statistics.ts';
+import { addItem, removeItem, type KnownItems } from './learning/known-items.ts';
+import { knownEverywhere, shareItem, unshareItem } from './engine/shared-statistics.ts';
 import {
   noveltyShare,
   recordScore,
@@ -9,7 +9,7 @@ import {
   surpriseBits,
   type NoveltyRate,
   type ScoreHistogram,
-} from './surprise.ts';
+} from './learning/surprise.ts';
 
 export interface ChainTenant {
   readonly hash: number;

@@ -1,6 +1,6 @@
 import type { Alert, Severity } from '../schemas/alert.ts';
 import type { CustodyEvent } from '../schemas/event.ts';
-import type { SharedStatistics } from './shared-statistics.ts';
+import type { SharedStatistics } from './engine/shared-statistics.ts';
 
 /**
  * One detection, as a pure reducer over the events of one tenant in log order. A detector reads no clock, no

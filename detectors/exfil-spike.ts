@@ -9,10 +9,10 @@ import {
   type Raise,
 } from './detector.ts';
 import { describeDrip, describeSpike, describeVolume } from './exfil-words.ts';
-import { itemHash } from './item-hash.ts';
-import { addItem, knownToOthers, removeItem, type KnownItems } from './known-items.ts';
-import { addSize, p99Bytes, removeSize, sizeBucket } from './size-sketch.ts';
-import { sizesOf, type ToolSizes } from './tool-sizes.ts';
+import { itemHash } from './learning/item-hash.ts';
+import { addItem, knownToOthers, removeItem, type KnownItems } from './learning/known-items.ts';
+import { addSize, p99Bytes, removeSize, sizeBucket } from './learning/size-sketch.ts';
+import { sizesOf, type ToolSizes } from './learning/tool-sizes.ts';
 
 type Side = 'arguments' | 'result';
 

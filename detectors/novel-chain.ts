@@ -26,9 +26,15 @@ import {
   type Finding,
   type Raise,
 } from './detector.ts';
-import { itemHash } from './item-hash.ts';
-import { knownToOthers } from './known-items.ts';
-import { forgetScore, newScoreHistogram, percentile, scoreBucket, surpriseBits } from './surprise.ts';
+import { itemHash } from './learning/item-hash.ts';
+import { knownToOthers } from './learning/known-items.ts';
+import {
+  forgetScore,
+  newScoreHistogram,
+  percentile,
+  scoreBucket,
+  surpriseBits,
+} from './learning/surprise.ts';
 
 const maxPending = 8;
 const maxChainBits = 16;

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Engine } from '../detectors/engine.ts';
-import { epochOf, visibleEpoch } from '../detectors/shared-statistics.ts';
-import { SnapshotVersionError, type StateChange } from '../detectors/snapshot.ts';
+import type { Engine } from '../detectors/engine/engine.ts';
+import { epochOf, visibleEpoch } from '../detectors/engine/shared-statistics.ts';
+import { SnapshotVersionError, type StateChange } from '../detectors/engine/snapshot.ts';
 import { canonicalJson } from '../evidence/canonical-json.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { MovedError } from '../runtime/errors.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { inEpochOrder, type EpochChanges } from '../detectors/shared-statistics.ts';
+import { inEpochOrder, type EpochChanges } from '../detectors/engine/shared-statistics.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Claim, Log } from '../streams/topic.ts';

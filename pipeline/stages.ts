@@ -1,4 +1,4 @@
-import { createEngine } from '../detectors/engine.ts';
+import { createEngine } from '../detectors/engine/engine.ts';
 import type { Component } from '../runtime/component.ts';
 import type { IntegrityError } from '../runtime/errors.ts';
 import { createDelivery } from '../sinks/delivery.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { createEngine } from '../../detectors/engine.ts';
+import { createEngine } from '../../detectors/engine/engine.ts';
 import { TransientError } from '../../runtime/errors.ts';
 import { configSchema } from '../../schemas/config.ts';
 import { EVENT_SCHEMA, type CustodyEvent } from '../../schemas/event.ts';

@@ -7,7 +7,7 @@ import { createEventSealing, type EventSealing } from '../../collectors/seal-eve
 import { canonicalJson } from '../../evidence/canonical-json.ts';
 import { openField } from '../../evidence/sealed-field.ts';
 import { xaesKey } from '../../evidence/xaes.ts';
-import { createEngine } from '../../detectors/engine.ts';
+import { createEngine } from '../../detectors/engine/engine.ts';
 import { TransientError } from '../../runtime/errors.ts';
 import { configSchema } from '../../schemas/config.ts';
 import { eventSchema, type CustodyEvent } from '../../schemas/event.ts';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createEngine, type DetectRecord } from '../../detectors/engine.ts';
-import { clampTimeMs } from '../../detectors/event-time.ts';
-import { SnapshotVersionError } from '../../detectors/snapshot.ts';
+import { createEngine, type DetectRecord } from '../../detectors/engine/engine.ts';
+import { clampTimeMs } from '../../detectors/engine/event-time.ts';
+import { SnapshotVersionError } from '../../detectors/engine/snapshot.ts';
 import type { Detector, DetectEvent } from '../../detectors/detector.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';

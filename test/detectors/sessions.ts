@@ -1,9 +1,14 @@
 import { createHash } from 'node:crypto';
-import { createEngine, type DetectRecord, type Engine, type EngineOptions } from '../../detectors/engine.ts';
+import {
+  createEngine,
+  type DetectRecord,
+  type Engine,
+  type EngineOptions,
+} from '../../detectors/engine/engine.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import { configSchema, type DetectConfig } from '../../schemas/config.ts';
 import { EVENT_SCHEMA, type CustodyEvent } from '../../schemas/event.ts';
-import { createSharedReplay } from '../../detectors/shared-replay.ts';
+import { createSharedReplay } from '../../detectors/engine/shared-replay.ts';
 
 export const startMs = Date.UTC(2026, 0, 5, 9, 0, 0);
 export const hex = (text: string) => createHash('sha256').update(text).digest('hex');

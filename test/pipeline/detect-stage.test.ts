@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { normalizeAudit } from '../../collectors/normalize/audit.ts';
 import { encodeEvent } from '../../collectors/normalize/encode.ts';
-import { createEngine } from '../../detectors/engine.ts';
+import { createEngine } from '../../detectors/engine/engine.ts';
 import { createDetectStage, type DetectStageOptions } from '../../pipeline/detect-stage.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { createLogger } from '../../runtime/logger.ts';

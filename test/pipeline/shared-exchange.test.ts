@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { EpochChanges, SharedChange } from '../../detectors/shared-statistics.ts';
+import type { EpochChanges, SharedChange } from '../../detectors/engine/shared-statistics.ts';
 import { createSharedExchange } from '../../pipeline/shared-exchange.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { createLogger } from '../../runtime/logger.ts';

@@ -2,7 +2,7 @@
 // consumer groups of its run, and keeps claims, state and alerts in a namespace of its run. On standard input `go`
 // starts the handling, `stop` or the end stops it.
 import { createInterface } from 'node:readline';
-import { createEngine } from '../../../detectors/engine.ts';
+import { createEngine } from '../../../detectors/engine/engine.ts';
 import { createDetectStage } from '../../../pipeline/detect-stage.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';

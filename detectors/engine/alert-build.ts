@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
-import { ALERT_SCHEMA, type Alert } from '../schemas/alert.ts';
-import type { DetectEvent, Detector, Finding, FindingSubject } from './detector.ts';
-import { cutText } from './wording.ts';
+import { ALERT_SCHEMA, type Alert } from '../../schemas/alert.ts';
+import type { DetectEvent, Detector, Finding, FindingSubject } from '../detector.ts';
+import { cutText } from '../wording.ts';
 
 const maxEvidence = 32;
 

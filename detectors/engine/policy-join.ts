@@ -1,6 +1,6 @@
-import type { CustodyEvent } from '../schemas/event.ts';
+import type { CustodyEvent } from '../../schemas/event.ts';
 import type { CallRecord } from './call-merge.ts';
-import type { Decision } from './detector.ts';
+import type { Decision } from '../detector.ts';
 
 /** A policy evaluation that came as an event of its own, waiting for the call it was about. */
 export interface PolicyNote {

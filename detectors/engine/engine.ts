@@ -1,9 +1,9 @@
-import type { Alert, Severity } from '../schemas/alert.ts';
-import type { DetectConfig } from '../schemas/config.ts';
-import type { CustodyEvent } from '../schemas/event.ts';
+import type { Alert, Severity } from '../../schemas/alert.ts';
+import type { DetectConfig } from '../../schemas/config.ts';
+import type { CustodyEvent } from '../../schemas/event.ts';
 import { buildAlert } from './alert-build.ts';
-import { builtInDetectors } from './built-in.ts';
-import { type DetectEvent, type Detector, type Finding } from './detector.ts';
+import { builtInDetectors } from '../built-in.ts';
+import { type DetectEvent, type Detector, type Finding } from '../detector.ts';
 import type { LiveTenant, SessionRecord, TenantRecord } from './engine-state.ts';
 import { clampTimeMs } from './event-time.ts';
 import { concernsDetectors, dropOldest, isNew, observeCall } from './observe.ts';

@@ -1,7 +1,7 @@
-import type { CustodyEvent } from '../schemas/event.ts';
+import type { CustodyEvent } from '../../schemas/event.ts';
 import { findCall, findCaller, mergeApiCall, mergeInto, newCall, nothingFresh } from './call-merge.ts';
 import type { CallRecord } from './call-merge.ts';
-import type { Fresh } from './detector.ts';
+import type { Fresh } from '../detector.ts';
 import type { SessionRecord } from './engine-state.ts';
 
 const maxCalls = 16;

@@ -1,6 +1,6 @@
-import type { CustodyEvent } from '../schemas/event.ts';
-import { toolKeyOf, type CallFacts, type Fresh } from './detector.ts';
-import { itemHash } from './item-hash.ts';
+import type { CustodyEvent } from '../../schemas/event.ts';
+import { toolKeyOf, type CallFacts, type Fresh } from '../detector.ts';
+import { itemHash } from '../learning/item-hash.ts';
 
 /**
  * One call is often told several times: the agent's execute_tool span, the MCP client span, the server span, a

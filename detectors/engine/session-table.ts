@@ -1,4 +1,4 @@
-import type { CustodyEvent } from '../schemas/event.ts';
+import type { CustodyEvent } from '../../schemas/event.ts';
 import type { LiveTenant, SessionRecord, TenantRecord } from './engine-state.ts';
 import { createFairShare } from './fair-share.ts';
 
