@@ -19,6 +19,7 @@ const allowed = {
   retention: ['schemas', 'runtime', 'evidence', 'streams', 'sinks', 'notary'],
   receipts: ['schemas', 'runtime', 'evidence', 'streams', 'sinks', 'notary'],
   bundle: ['schemas', 'runtime', 'evidence', 'streams', 'subjects', 'sinks', 'notary', 'receipts'],
+  backtest: ['schemas', 'runtime', 'evidence', 'detectors', 'collectors', 'sinks', 'bundle'],
 };
 const stages = Object.keys(allowed).filter((folder) => folder !== 'witness' && folder !== 'verifier');
 allowed.pipeline = stages;

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { ConfigError } from '../runtime/errors.ts';
 import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
 import { openSqlAccess, type SqlAccess } from './sql-access.ts';
+import { terminalText } from './terminal-text.ts';
 
 interface AlertsOptions extends CommonOptions {
   readonly follow?: boolean;
@@ -19,6 +20,11 @@ interface AlertRow {
   readonly title: string;
   readonly reason: string;
   readonly alert_id: string;
+  /** Empty for one that is on trial or silenced. */
+  readonly incident_id: string;
+  readonly risk_score: number;
+  /** `shadow`, `suppressed` or empty. */
+  readonly mode: string;
 }
 
 const POLL_MS = 1000;
@@ -70,7 +76,7 @@ async function fetchAlerts(sql: SqlAccess, after: string, limit: number): Promis
   const statement = `
     SELECT toString(toUnixTimestamp64Milli(append_time)) AS append_ms,
            concat(leftPad(append_ms, 16, '0'), '/', log, '/', leftPad(toString(seq), 20, '0')) AS position,
-           event_time AS alert_time, severity, detector_id, title, reason, alert_id
+           event_time AS alert_time, severity, detector_id, title, reason, alert_id, incident_id, risk_score, mode
     FROM custody.alerts WHERE position > {after:String} ORDER BY position DESC LIMIT {limit:UInt32} FORMAT JSONEachRow`;
   const response = await sql.query(statement, { parameters: { after, limit: String(limit) } });
   const text = await response.text();
@@ -80,8 +86,13 @@ async function fetchAlerts(sql: SqlAccess, after: string, limit: number): Promis
     .map((line) => JSON.parse(line) as AlertRow);
 }
 
-/** Alert texts hold names an attacker may have chosen: control characters must not reach the terminal. */
 function describe(row: AlertRow): string {
-  const clean = (text: string) => text.replace(/\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
-  return `${row.alert_time}  ${row.severity.toUpperCase().padEnd(8)} ${clean(row.title)}\n    ${clean(row.reason)}\n    ${row.detector_id} ${row.alert_id}\n`;
+  const mode = row.mode === '' ? '' : `  (${row.mode}: not sent to sinks)`;
+  const incident = row.incident_id === '' ? '' : `  incident ${row.incident_id}, risk ${row.risk_score}`;
+  return [
+    `${row.alert_time}  ${row.severity.toUpperCase().padEnd(8)} ${terminalText(row.title)}${mode}`,
+    `    ${terminalText(row.reason)}`,
+    `    ${terminalText(row.detector_id)} ${row.alert_id}${incident}`,
+    '',
+  ].join('\n');
 }

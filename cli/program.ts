@@ -1,18 +1,23 @@
 import { Command, CommanderError } from 'commander';
 import { CustodyError } from '../runtime/errors.ts';
 import { alertsCommand } from './alerts.ts';
+import { backtestCommand } from './backtest.ts';
 import { bundleCommand } from './bundle.ts';
 import { configCommand } from './config.ts';
+import { evalCommand } from './eval.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
 import { holdCommand } from './hold.ts';
+import { incidentCommand } from './incident.ts';
 import { keysCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
 import { notaryCommand } from './notary.ts';
 import { queryCommand } from './query.ts';
 import { receiptCommand } from './receipt.ts';
 import { refillCommand } from './refill.ts';
+import { registryCommand } from './registry.ts';
 import { replayCommand } from './replay.ts';
 import { retentionCommand } from './retention.ts';
+import { rulesCommand } from './rules.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
 import { subjectCommand } from './subjects.ts';
@@ -51,7 +56,10 @@ Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 store invalid, 4 undecid
     verifyCommand,
     queryCommand,
     alertsCommand,
+    incidentCommand,
     replayCommand,
+    backtestCommand,
+    evalCommand,
     refillCommand,
     statusCommand,
     migrateCommand,
@@ -64,7 +72,9 @@ Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 store invalid, 4 undecid
     holdCommand,
     receiptCommand,
     bundleCommand,
+    rulesCommand,
     subjectCommand,
+    registryCommand,
     configCommand,
   ];
   let exitCode: number = exitCodes.ok;

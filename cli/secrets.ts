@@ -31,13 +31,14 @@ export function readSecret(reference: SecretReference, path: string, env: NodeJS
 }
 
 export function readTokens(
-  tokens: readonly TokenConfig[],
+  tokens: readonly (TokenConfig & { readonly name?: string | undefined })[],
   path: string,
   env: NodeJS.ProcessEnv,
 ): BearerToken[] {
   return tokens.map((token, index) => ({
     value: readSecret(token, `${path}.${index}`, env),
     tenant: token.tenant,
+    name: token.name ?? `${path}.${index}`,
   }));
 }
 

@@ -91,12 +91,35 @@ async function fleetTopics(config: Config): Promise<TopicStatus[]> {
   }
 }
 
+/** What the detectors hold, and which of them still learn what is normal. */
+function describeDetectors(detect: Status['detect']): string[] {
+  const {
+    tenants = 0,
+    sessions = 0,
+    quarantinedSessions = 0,
+    heldSessions = 0,
+    unjudgedSessions = 0,
+  } = detect;
+  if (tenants === 0) return [];
+  const learning = Object.entries(detect)
+    .filter(([name]) => name.startsWith('learning/'))
+    .map(([name, count]) => `${name.slice('learning/'.length)} ${count}`);
+  return [
+    `detectors: ${tenants} tenants, ${sessions} open sessions, ${quarantinedSessions} of them under an alert`,
+    `held back from learning until somebody judges their incident: ${heldSessions} sessions (given up unjudged: ${unjudgedSessions})`,
+    learning.length === 0
+      ? 'learning: no detector, in any tenant'
+      : `learning, in so many tenants: ${learning.join(', ')}`,
+  ];
+}
+
 function describe(status: Status, pid: number): string {
   const lines = [
     `custody ${status.version}, deployment ${status.deployment}, pid ${pid}, since ${status.started_at}`,
     status.ready ? 'ready' : 'NOT READY',
     ...status.alarms.map((alarm) => `ALARM ${alarm.component} ${alarm.code}: ${alarm.message}`),
     describeTopics(status.topics),
+    ...describeDetectors(status.detect),
     ...status.sinks.map((sink) => `sink ${sink.id}: acknowledged by the ${sink.acknowledgement}`),
   ];
   return `${lines.join('\n')}\n`;

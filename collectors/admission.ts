@@ -57,6 +57,11 @@ export function contextOf(
     observedTimeUnixNano: unixNano(deps.clock.nowMs()),
     digestKey: deps.digestKey,
     stringMaxBytes: deps.config.string_max_bytes,
+    provenance: {
+      enabled: deps.config.provenance.enabled,
+      resultTokensMax: deps.config.provenance.result_tokens_max,
+      scanMaxChars: deps.config.provenance.scan_max_bytes,
+    },
   };
 }
 

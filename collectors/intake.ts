@@ -9,6 +9,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Topic, TopicRecord } from '../streams/topic.ts';
 import { malformedRecord, type UnusableInput } from './malformed.ts';
+import { refuseOwn } from './refuse-own.ts';
 import { encodeEvent } from './normalize/encode.ts';
 import type { NormalizeContext } from './normalize/context.ts';
 import type { EventSealing } from './seal-event.ts';
@@ -131,7 +132,7 @@ export function normalizeOrFault(
   normalize: () => CustodyEvent,
 ): UsableRecord | { readonly error: InputError; readonly code: string } {
   try {
-    const event = normalize();
+    const event = refuseOwn(normalize());
     if (sealing === undefined) return { record: recordOf(event) };
     const sealed = sealing.seal(event);
     return { record: recordOf(sealed.event), keysDurable: sealed.keysDurable };

@@ -1,6 +1,8 @@
 import type { Alert, Severity } from '../schemas/alert.ts';
-import type { CustodyEvent } from '../schemas/event.ts';
+import type { CustodyEvent, EventKind } from '../schemas/event.ts';
+import type { ValueOrigin } from '../schemas/provenance.ts';
 import type { SharedStatistics } from './engine/shared-statistics.ts';
+import type { Registry } from './registry/registry.ts';
 
 /**
  * One detection, as a pure reducer over the events of one tenant in log order. A detector reads no clock, no
@@ -19,15 +21,16 @@ export interface Detector<Tenant = unknown, Session = unknown> {
   newSessionState(): Session;
   /** Uses `state.shared`. */
   readonly sharesItems?: boolean;
-  /** Called for each event that says something new (repeated deliveries never get here). */
+  /** Kinds of events `step` wants to see. All when absent: with thirty detectors, only where needed. */
+  readonly kinds?: readonly EventKind[];
+  /** Called for each event that says something new (repeated deliveries never get here). Raises; learns nothing. */
   step(event: DetectEvent, state: DetectorState<Tenant, Session>, raise: Raise): void;
   /**
-   * The session has raised an alert of severity medium or more (of any detector): take back what it taught, so that
-   * attackers cannot teach us their ways. After it, `step` is called with `event.quarantined` and must not learn.
+   * The session ended and none of its alerts is open, or they were dismissed: takes what it showed, as kept in the session
+   * state, into what is normal here. This is the only place where behaviour is learned, so that attackers cannot teach us
+   * their ways. Counters over time (rates, budgets, bursts) are no behaviour and may change in `step`.
    */
-  quarantine?(state: DetectorState<Tenant, Session>): void;
-  /** The session ended: explicitly, idle in stream time, or evicted. Its state is dropped afterwards. */
-  closeSession?(state: DetectorState<Tenant, Session>, quarantined: boolean): void;
+  learn?(state: DetectorState<Tenant, Session>): void;
   /** Whether the detector still learns what is normal for this tenant, and from how much. */
   status?(tenant: Tenant): { readonly learning: boolean; readonly seen: number };
 }
@@ -55,8 +58,62 @@ export interface DetectEvent {
   readonly decision: Decision;
   /** Change ticket of this call or of its policy event. */
   readonly ticket: string | undefined;
-  /** The session is under an alert: detect, but do not learn. */
+  /** What people have decided, as in force at this record's place in the log. */
+  readonly registry: Registry | undefined;
+  readonly session: SessionFacts;
+  /** Who acts, for state per actor: `actor.id`, else client, else runtime, else the session. */
+  readonly actorKey: string;
+}
+
+export interface SessionFacts {
+  readonly key: string;
+  /** 2 = named by the agent, 0 = inferred. */
+  readonly rank: number;
+  /** Calls before this event. */
+  readonly callCount: number;
+  readonly openedMs: number;
+  /** It has an alert of severity medium or more. */
   readonly quarantined: boolean;
+  /** Calls whose output strangers may have written, oldest first, at most 16. */
+  readonly untrustedSources: readonly SourceFacts[];
+  /** Classes of sensitive data that results have shown so far, with the call that first did. */
+  readonly sensitive: ReadonlyMap<string, SourceFacts>;
+}
+
+/** An earlier call of the session, as the source of a value. */
+export interface SourceFacts {
+  readonly index: number;
+  readonly eventId: string;
+  readonly toolKey: string;
+  readonly server: string | undefined;
+  readonly zone: string | undefined;
+  /** Strangers may have written what it returned. */
+  readonly untrusted: boolean;
+}
+
+/** A value in a call's arguments: never the value. */
+export interface ValueFacts {
+  /** `recipients[]` */
+  readonly path: string;
+  /** 52 bits of the value's keyed fingerprint: equal values of a tenant have equal hashes. */
+  readonly hash: number;
+  readonly sizeBytes: number;
+  readonly origin: ValueOrigin;
+  /** For `output`. */
+  readonly source: SourceFacts | undefined;
+}
+
+/** A destination of a call and where its name came from. */
+export interface ContactFacts {
+  readonly destination: string;
+  /** `itemHash` of it. */
+  readonly hash: number;
+  readonly origin: ValueOrigin;
+  readonly source: SourceFacts | undefined;
+  /** False where a longer text only mentions it. */
+  readonly addressed: boolean;
+  /** A part of its name stood in what the agent was asked, or in a destination that did. */
+  readonly named: boolean;
 }
 
 /** `other`: redacted, asked or warned; `none`: nobody told us. */
@@ -67,6 +124,8 @@ export interface Fresh {
   readonly call: boolean;
   readonly argumentsSize: boolean;
   readonly resultSize: boolean;
+  /** The arguments' values are told. */
+  readonly values: boolean;
   /** First word on how the call ended. */
   readonly outcome: boolean;
   readonly destinations: readonly string[];
@@ -83,7 +142,13 @@ export interface CallFacts {
   readonly toolKey: string;
   /** `itemHash` of the tool key. */
   readonly toolHash: number;
+  readonly server: string | undefined;
+  /** Of the tool, as registered. */
+  readonly zone: string | undefined;
+  /** As registered, else by the tool's name and the server's own word. */
   readonly action: ActionClass;
+  /** Registered or annotated so, or its name says so. */
+  readonly traits: ToolTraits;
   readonly continuation: boolean;
   readonly argumentsDigest: string | undefined;
   readonly argumentsBytes: number | undefined;
@@ -91,10 +156,38 @@ export interface CallFacts {
   readonly resultBytes: number | undefined;
   readonly category: ResultCategory | undefined;
   readonly destinations: readonly string[];
+  /** One for each destination. */
+  readonly contacts: readonly ContactFacts[];
+  readonly values: readonly ValueFacts[];
+  /** Of the arguments, as the sum over values that came from an output. */
+  readonly flowBytes: number;
+}
+
+export interface ToolTraits {
+  readonly changesState: boolean;
+  /** Removes or overwrites what cannot be brought back. */
+  readonly destructive: boolean;
+  /** Changes who may do what: grants, keys, passwords, ownership. */
+  readonly privileged: boolean;
+  /** Moves money or orders something, by its name. */
+  readonly financial: boolean;
+  /** Its results hold what strangers wrote. */
+  readonly untrustedOutput: boolean;
+  /** Its arguments leave for elsewhere. */
+  readonly egress: boolean;
 }
 
 export type ActionClass = NonNullable<NonNullable<CustodyEvent['tool']>['action']>;
 export type ResultCategory = NonNullable<NonNullable<CustodyEvent['result']>['category']>;
+
+/** Receives every score, alert or not; for evaluation. */
+export type ScoreProbe = (score: {
+  readonly eventId: string;
+  readonly sessionKey: string;
+  readonly callIndex: number;
+  readonly detector: string;
+  readonly score: number;
+}) => void;
 
 /** Raises an alert; the engine adds id, schema, tenant, time, identity fields and the triggering event. */
 export type Raise = (finding: Finding) => void;
@@ -114,6 +207,11 @@ export interface Finding {
   readonly evidence?: readonly string[];
   /** Whom and what it is about, where that is not the triggering event: time that went by is seen by whatever comes next. */
   readonly about?: FindingSubject;
+  /** Where the detector speaks for several, such as rules: who says it. */
+  readonly detector?: { readonly id: string; readonly version: number };
+  readonly mode?: Alert['mode'];
+  readonly suppressedBy?: string;
+  readonly runbook?: string;
   readonly references: Alert['references'];
 }
 

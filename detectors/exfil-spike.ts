@@ -10,8 +10,8 @@ import {
 } from './detector.ts';
 import { describeDrip, describeSpike, describeVolume } from './exfil-words.ts';
 import { itemHash } from './learning/item-hash.ts';
-import { addItem, knownToOthers, removeItem, type KnownItems } from './learning/known-items.ts';
-import { addSize, p99Bytes, removeSize, sizeBucket } from './learning/size-sketch.ts';
+import { addItem, type KnownItems } from './learning/known-items.ts';
+import { addSize, p99Bytes, sizeBucket } from './learning/size-sketch.ts';
 import { sizesOf, type ToolSizes } from './learning/tool-sizes.ts';
 
 type Side = 'arguments' | 'result';
@@ -45,9 +45,9 @@ export interface Sent {
 }
 
 interface ExfilSession {
-  /** Sizes it taught, as tool hash, action, side and bucket. */
-  readonly taught: { tool: number; action: ActionClass; side: Side; bucket: number }[];
-  readonly contacted: number[];
+  /** What it will teach when it closes. */
+  readonly sizes: { tool: number; action: ActionClass; side: Side; bucket: number }[];
+  readonly contacts: { destination: number; callIndex: number; tool: number; action: ActionClass }[];
   readonly spikes: Spike[];
   readonly sent: Map<number, Sent>;
 }
@@ -56,7 +56,8 @@ type State = DetectorState<ExfilTenant, ExfilSession>;
 
 const maxTools = 1024;
 const maxDestinations = 8192;
-const maxTaught = 128;
+const maxSizes = 128;
+const maxActions = 8;
 const maxContacts = 256;
 const maxSent = 64;
 const maxSpikes = 4;
@@ -72,31 +73,30 @@ const dripBytes = 16 * 1024;
 export function exfilSpike(config: DetectConfig['exfil']): Detector<ExfilTenant, ExfilSession> {
   return {
     id: 'exfil-spike',
-    version: 1,
+    version: 2,
+    kinds: ['tool_call', 'api_call'],
     newTenantState: () => ({ tools: new Map(), actions: new Map(), destinations: new Map() }),
-    newSessionState: () => ({ taught: [], contacted: [], spikes: [], sent: new Map() }),
+    newSessionState: () => ({ sizes: [], contacts: [], spikes: [], sent: new Map() }),
 
     step(detected, state, raise) {
       const { call, fresh } = detected;
       if (call === undefined) return;
       if (detected.decision === 'deny') {
-        forgetContacts(call, state);
+        forgetContacts(call, state.session);
         return;
       }
       noteSpikes(config, detected, call, state);
       if (fresh.destinations.length > 0 || fresh.argumentsSize || fresh.resultSize)
         judgeSends(detected, call, state, config, raise);
-      if (!detected.quarantined) learn(detected, call, state);
+      takeIn(detected, call, state.session);
     },
 
-    quarantine({ tenant, session }) {
-      for (const { tool, action, side, bucket } of session.taught) {
-        for (const sizes of [tenant.tools.get(tool), tenant.actions.get(action)])
-          if (sizes !== undefined) removeSize(sizes[side], bucket);
+    learn({ tenant, session }) {
+      for (const { tool, action, side, bucket } of session.sizes) {
+        addSize(sizesOf(tenant.tools, tool, maxTools)[side], bucket);
+        addSize(sizesOf(tenant.actions, action, maxActions)[side], bucket);
       }
-      session.taught.length = 0;
-      for (const destination of session.contacted) removeItem(tenant.destinations, destination);
-      session.contacted.length = 0;
+      learnContacts(tenant, session);
     },
 
     status(tenant) {
@@ -108,15 +108,10 @@ export function exfilSpike(config: DetectConfig['exfil']): Detector<ExfilTenant,
   };
 }
 
-/** A refused call may have been told as a request before: where it did not go is not known for that. */
-function forgetContacts(call: CallFacts, { tenant, session }: State): void {
-  for (const destination of call.destinations) {
-    const hash = itemHash(destination);
-    const at = session.contacted.indexOf(hash);
-    if (at < 0) continue;
-    session.contacted.splice(at, 1);
-    removeItem(tenant.destinations, hash);
-  }
+/** A refused call may have been told as a request before: it went nowhere. */
+function forgetContacts({ index }: CallFacts, { contacts }: ExfilSession): void {
+  for (let at = contacts.length - 1; at >= 0; at -= 1)
+    if (contacts[at]?.callIndex === index) contacts.splice(at, 1);
 }
 
 function noteSpikes(
@@ -133,24 +128,11 @@ function noteSpikes(
   for (const side of ['arguments', 'result'] as const) {
     const bytes = told[side];
     if (bytes < Math.max(1, config.spike_min_bytes)) continue;
-    const tool = call.toolHash;
-    const own = (match: (taught: ExfilSession['taught'][number]) => boolean) =>
-      session.taught.filter((taught) => taught.side === side && match(taught)).map(({ bucket }) => bucket);
-    const ofTool = tenant.tools.get(tool);
+    const ofTool = tenant.tools.get(call.toolHash);
     const ofAction = tenant.actions.get(call.action);
     const p99 =
-      (ofTool &&
-        p99Bytes(
-          ofTool[side],
-          own((taught) => taught.tool === tool),
-          config.learning_calls,
-        )) ??
-      (ofAction &&
-        p99Bytes(
-          ofAction[side],
-          own((taught) => taught.action === call.action),
-          config.learning_calls,
-        ));
+      (ofTool && p99Bytes(ofTool[side], [], config.learning_calls)) ??
+      (ofAction && p99Bytes(ofAction[side], [], config.learning_calls));
     if (p99 === undefined || bytes <= config.spike_ratio * Math.max(1, p99)) continue;
     const inbound = side === 'result' && call.action === 'egress' && call.destinations.length > 0;
     session.spikes.push({
@@ -180,7 +162,7 @@ function judgeSends(
   const candidates = session.spikes.filter(({ callIndex }) => call.index - callIndex <= windowCalls);
   for (const destination of call.destinations) {
     const hash = itemHash(destination);
-    const firstSeen = !knownToOthers(tenant.destinations, hash, session.contacted);
+    const firstSeen = !tenant.destinations.has(hash);
     const sent = count(session, hash, destination, firstSeen, detected, call, {
       bytes: fresh.has(destination) || detected.fresh.argumentsSize ? bytes : 0,
       calls: fresh.has(destination) ? 1 : 0,
@@ -249,30 +231,32 @@ function count(
   return sent;
 }
 
-function learn({ fresh }: DetectEvent, call: CallFacts, { tenant, session }: State): void {
-  if (!fresh.argumentsSize && !fresh.resultSize && fresh.destinations.length === 0) return;
-  const ofTool = sizesOf(tenant.tools, call.toolHash, maxTools);
-  const ofAction = sizesOf(tenant.actions, call.action, 8);
-  const teach = (side: Side, bytes: number) => {
-    if (session.taught.length >= maxTaught) return;
-    const bucket = sizeBucket(bytes);
-    addSize(ofTool[side], bucket);
-    addSize(ofAction[side], bucket);
-    session.taught.push({ tool: call.toolHash, action: call.action, side, bucket });
+/** Keeps what the call shows for when the session closes. */
+function takeIn({ fresh }: DetectEvent, call: CallFacts, { sizes, contacts }: ExfilSession): void {
+  const { toolHash: tool, action } = call;
+  const take = (side: Side, bytes: number) => {
+    if (sizes.length < maxSizes) sizes.push({ tool, action, side, bucket: sizeBucket(bytes) });
   };
-  if (fresh.argumentsSize) teach('arguments', call.argumentsBytes ?? 0);
-  if (fresh.resultSize) teach('result', call.resultBytes ?? 0);
-  if (fresh.destinations.length === 0) return;
-  let firstContact = false;
-  for (const destination of fresh.destinations) {
-    const hash = itemHash(destination);
-    if (!tenant.destinations.has(hash)) firstContact = true;
-    if (session.contacted.length >= maxContacts || session.contacted.includes(hash)) continue;
-    session.contacted.push(hash);
-    addItem(tenant.destinations, hash, maxDestinations);
+  if (fresh.argumentsSize) take('arguments', call.argumentsBytes ?? 0);
+  if (fresh.resultSize) take('result', call.resultBytes ?? 0);
+  for (const name of fresh.destinations)
+    if (contacts.length < maxContacts)
+      contacts.push({ destination: itemHash(name), callIndex: call.index, tool, action });
+}
+
+/** Counts calls with destinations, those of them to a new one, and the destinations once a session. */
+function learnContacts({ tools, actions, destinations }: ExfilTenant, { contacts }: ExfilSession): void {
+  const calls = new Map<number, { tool: number; action: ActionClass; isFirst: boolean }>();
+  for (const { destination, callIndex, tool, action } of contacts) {
+    const isFirst = !destinations.has(destination) || calls.get(callIndex)?.isFirst === true;
+    calls.set(callIndex, { tool, action, isFirst });
   }
-  for (const sizes of [ofTool, ofAction]) {
-    sizes.sends += 1;
-    if (firstContact) sizes.firstContacts += 1;
+  for (const { tool, action, isFirst } of calls.values()) {
+    for (const known of [sizesOf(tools, tool, maxTools), sizesOf(actions, action, maxActions)]) {
+      known.sends += 1;
+      if (isFirst) known.firstContacts += 1;
+    }
   }
+  for (const destination of new Set(contacts.map((contact) => contact.destination)))
+    addItem(destinations, destination, maxDestinations);
 }

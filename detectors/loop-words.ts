@@ -81,3 +81,68 @@ export function describeLoop(
     references: references.loop,
   };
 }
+
+/** A session of many calls; `sessions` is how many taught the limit, 0 while it is the configured one. */
+export function describeDepth(calls: number, limit: number, sessions: number): Finding {
+  const observed = `${calls} calls in one session`;
+  const normal =
+    sessions === 0
+      ? `at most ${limit}`
+      : `at most ${limit}, as in 999 of 1000 of ${sessions} recent sessions`;
+  return {
+    title: 'Session far longer than others',
+    severity: 'low',
+    score: calls / (calls + limit),
+    reason: `There were ${observed}; normal is ${normal}.`,
+    observed,
+    normal,
+    distance: 'beyond the longest usual session',
+    dedupKey: 'depth',
+    references: references.loop,
+  };
+}
+
+/** Many calls that bring little: they cost the same. */
+export function describeSpending(
+  calls: number,
+  news: number,
+  limit: number,
+  p99: number | undefined,
+): Finding {
+  const observed = `${calls} calls in one session, of which ${news} brought a new result`;
+  const normal = `at most ${limit} calls${p99 === undefined ? '' : `, 99 of 100 sessions have up to ${p99}`}`;
+  return {
+    title: 'Long session without progress',
+    severity: 'medium',
+    score: calls / (calls + limit),
+    reason: `There were ${observed}; normal is ${normal}.`,
+    observed,
+    normal,
+    distance: `${(calls / limit).toFixed(1)} times the limit`,
+    dedupKey: 'spending',
+    references: references.loop,
+  };
+}
+
+/** Retries of one actor over several sessions. */
+export function describeRetryFlood(
+  actor: string,
+  retries: number,
+  tookMs: number,
+  withinMs: number,
+  evidence: readonly string[],
+): Finding {
+  const observed = `${retries} retries of ${shown(actor)} in ${Math.ceil(tookMs / 1000)} s over several sessions`;
+  return {
+    title: 'Flood of retries over several sessions',
+    severity: 'medium',
+    score: 0.7,
+    reason: `There were ${observed}; normal is fewer than ${retries} in ${withinMs / 1000} s.`,
+    observed,
+    normal: `fewer than ${retries} in ${withinMs / 1000} s`,
+    distance: `${(withinMs / Math.max(1000, tookMs)).toFixed(1)} times the rate allowed`,
+    dedupKey: `flood ${actor}`,
+    evidence: evidence.slice(-16),
+    references: references.loop,
+  };
+}

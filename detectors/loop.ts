@@ -1,5 +1,6 @@
 import type { DetectConfig } from '../schemas/config.ts';
 import type { CallFacts, DetectEvent, Detector, Raise } from './detector.ts';
+import { countRetry, judgeDepth, learnDepth, newLoopTenant, type LoopTenant } from './loop-spending.ts';
 import { describeLoop } from './loop-words.ts';
 
 /** What the detector keeps of one call. */
@@ -32,6 +33,9 @@ interface LoopSession {
   /** Repetitions forgiven because the request before them never got an answer. */
   reissued: number;
   run: ToolRun;
+  /** Calls of the session, and those of them with a result that was new. */
+  calls: number;
+  news: number;
 }
 
 const maxResults = 32;
@@ -39,29 +43,39 @@ const longestCycle = 4;
 const forgivenReissues = 2;
 
 /** The agent goes round in circles: identical calls, cycles, runs without progress, errors, retries, endless plans. */
-export function loop(config: DetectConfig['loop']): Detector<undefined, LoopSession> {
+export function loop(config: DetectConfig['loop']): Detector<LoopTenant, LoopSession> {
   const maxTurns = Math.min(64, Math.max(16, longestCycle * config.cycle_repeats));
   return {
     id: 'loop',
-    version: 1,
-    newTenantState: () => undefined,
+    version: 2,
+    newTenantState: newLoopTenant,
     newSessionState: () => ({
       turns: [],
       results: [],
       identical: 0,
       reissued: 0,
       run: newRun(''),
+      calls: 0,
+      news: 0,
     }),
 
-    step(detected, { session }, raise) {
+    step(detected, { tenant, session }, raise) {
       judgeClaims(config, detected, raise);
       const { call, fresh } = detected;
       if (call === undefined || call.continuation) return;
-      if (fresh.call) beginTurn(session, call, maxTurns);
+      if (fresh.call) {
+        const isRetry = beginTurn(session, call, maxTurns);
+        if (isRetry || (detected.event.retry_count ?? 0) > 0) countRetry(config, tenant, detected, raise);
+        judgeDepth(config, tenant, session.calls, session.news, raise);
+      }
       const turn = session.turns.find(({ index }) => index === call.index);
       if (turn !== undefined) settle(session, turn, detected, call);
       if (fresh.call) judgeRepetition(config, session, call, raise);
       judgeErrors(config, session, call, raise);
+    },
+
+    learn({ tenant, session }) {
+      learnDepth(tenant, session.calls);
     },
   };
 }
@@ -75,9 +89,11 @@ function judgeClaims(config: DetectConfig['loop'], { event, call }: DetectEvent,
   if (depth > config.plan_depth) raise(describeLoop('plan-depth', depth, config.plan_depth, '', []));
 }
 
-function beginTurn(session: LoopSession, call: CallFacts, maxTurns: number): void {
+/** True when it asks again what failed just before. */
+function beginTurn(session: LoopSession, call: CallFacts, maxTurns: number): boolean {
   const { turns } = session;
   const before = turns.at(-1);
+  session.calls += 1;
   const reading = call.action === 'read' || call.action === 'unknown' || call.action === 'session';
   if (before === undefined || !sameQuestion(before, call)) {
     session.identical = 1;
@@ -100,6 +116,7 @@ function beginTurn(session: LoopSession, call: CallFacts, maxTurns: number): voi
     outcome: undefined,
   });
   if (turns.length > maxTurns) turns.shift();
+  return before?.outcome === 'failed' && sameQuestion(before, call);
 }
 
 function sameQuestion(one: Turn, other: Pick<Turn, 'toolKey' | 'argumentsDigest'>): boolean {
@@ -144,6 +161,7 @@ function settle(session: LoopSession, turn: Turn, { event }: DetectEvent, call: 
   else {
     run.stuck = 0;
     run.unknown = 0;
+    session.news += 1;
     session.results.push(turn.resultDigest);
     if (session.results.length > maxResults) session.results.shift();
   }

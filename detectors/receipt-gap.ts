@@ -66,11 +66,17 @@ const habitualShare = 0.95;
 /** Counts are halved at this, so that habits follow a change. */
 const habitMemory = 400;
 
-/** A call has one half of what belongs to it: a decision without an outcome, or an outcome without a decision. */
+/**
+ * A call has one half of what belongs to it: a decision without an outcome, or an outcome without a decision.
+ *
+ * Habits are counted in `step`, not at the close of sessions: they say how our own gateways and taps report, which is a rate of the
+ * telemetry and no behaviour of agents, and a wait often ends when its session is long gone. A gap is told before it counts, so
+ * who wants to teach that gaps are normal sets off an alarm with each of them until they are 5 in 100.
+ */
 export function receiptGap(config: DetectConfig['receipt_gap']): Detector<GapTenant, GapSession> {
   return {
     id: 'receipt-gap',
-    version: 1,
+    version: 2,
     newTenantState: () => ({ nowMs: 0, nextId: 0, waiting: new Map(), habits: new Map() }),
     newSessionState: () => ({ halves: [] }),
 
@@ -170,7 +176,8 @@ function settle(
   if (event.kind === 'tool_call') takeOutcome(half, event, call);
   const isWhole = half.decision !== 'none' && half.isOver;
   if (isWhole || half.decision === 'deny') {
-    if (isWhole && half.isExecuted && !detected.quarantined) learnWhole(tenant, event, half, wasDecidedApart);
+    if (isWhole && half.isExecuted && !detected.session.quarantined)
+      learnWhole(tenant, event, half, wasDecidedApart);
     close(tenant, half);
     return;
   }
@@ -238,7 +245,7 @@ function expire(config: DetectConfig['receipt_gap'], tenant: GapTenant, raise: R
 
 function waitingFor(
   missing: MissingHalf,
-  { event, quarantined }: DetectEvent,
+  { event, session }: DetectEvent,
   half: Half,
   sinceMs: number,
   dueMs: number,
@@ -249,7 +256,7 @@ function waitingFor(
     sinceMs,
     eventId: event.event_id,
     server: event.server?.name ?? '',
-    isQuarantined: quarantined,
+    isQuarantined: session.quarantined,
     sessionKey: event.session?.key,
     traceId: event.trace?.trace_id ?? half.traceId,
     actorId: event.actor?.id,

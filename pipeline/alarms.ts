@@ -5,6 +5,8 @@ export interface Alarm {
   /** Topic and partition, where it is about one. */
   readonly place?: string;
   readonly message: string;
+  /** The process does its work all the same, and stays ready. */
+  readonly advisory?: true;
 }
 
 export interface Alarms {

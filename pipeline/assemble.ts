@@ -63,7 +63,7 @@ async function run(
       deployment,
       started_at,
       roles: [...context.roles],
-      ready: ready && all.length === 0,
+      ready: ready && all.every(({ advisory }) => advisory === true),
       alarms: all,
       topics: 'alarm' in topics ? [] : topics,
       detect: stages.detectStats(),
@@ -72,7 +72,7 @@ async function run(
       verification: scrub.status(),
     };
   };
-  const listeners = createListeners(context, status);
+  const listeners = createListeners(context, status, stages.learning);
   const retention = createRetention(context, notary);
   const schedule = createSchedule(
     [
@@ -129,7 +129,7 @@ async function drained(status: () => Promise<Status>): Promise<void> {
   while (performance.now() < deadline) {
     const { topics, alarms } = await status();
     if (
-      alarms.length > 0 ||
+      alarms.some(({ advisory }) => advisory !== true) ||
       topics.every(({ lag }) => Object.values(lag).every((records) => records === '0'))
     )
       return;

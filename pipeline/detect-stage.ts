@@ -4,6 +4,7 @@ import { supervise } from '../runtime/supervise.ts';
 import { traced } from '../runtime/tracing.ts';
 import { PartitionDetector, type PartitionDetectorOptions } from './partition-detector.ts';
 import { createSnapshotPace } from './snapshot-pace.ts';
+import type { Learning } from './status.ts';
 
 export interface DetectStageOptions extends Omit<PartitionDetectorOptions, 'pace'> {
   /** Between two snapshots of a partition, at least. */
@@ -22,7 +23,7 @@ const IDLE_CHECK_MS = 5_000;
  */
 export function createDetectStage(
   options: DetectStageOptions,
-): Component & { stats(): Record<string, number> } {
+): Component & { stats(): Record<string, number>; learning(tenant: string): Learning } {
   const abort = new AbortController();
   const partitions = new Map<number, PartitionDetector>();
   const pace = createSnapshotPace(options.snapshotIntervalMs, options.clock);
@@ -36,6 +37,7 @@ export function createDetectStage(
     await known?.release();
     const detector = await PartitionDetector.restore(partition, { ...options, pace });
     partitions.set(partition, detector);
+    await detector.enforce();
     return detector.next;
   }
 
@@ -53,9 +55,18 @@ export function createDetectStage(
     }
   }
 
+  function enforceAll(): void {
+    for (const [partition, detector] of partitions) {
+      detector.enforce().catch((error: unknown) => {
+        options.logger.error({ partition, err: error }, 'policy documents could not be brought into force');
+      });
+    }
+  }
+
   return {
     name: 'detect',
     start() {
+      options.policies?.onLook(enforceAll);
       if (options.shared !== undefined) idleTimer = setInterval(tellIdle, IDLE_CHECK_MS);
       running = supervise({
         about: { stage: 'detect' },
@@ -87,6 +98,14 @@ export function createDetectStage(
       await running;
       for (const detector of partitions.values()) await detector.close();
       partitions.clear();
+    },
+    learning(tenant) {
+      // A tenant is in one partition.
+      for (const detector of partitions.values()) {
+        const learned = detector.learning(tenant);
+        if (Object.keys(learned).length > 0) return learned;
+      }
+      return {};
     },
     stats() {
       const total: Record<string, number> = {};

@@ -7,7 +7,7 @@ import { createSqlEndpoint } from '../sinks/store/sql-endpoint/sql-endpoint.ts';
 import { createAdminHttp } from './admin-http.ts';
 import type { PipelineContext } from './context.ts';
 import type { Addresses } from './run-file.ts';
-import type { Status } from './status.ts';
+import type { Learning, Status } from './status.ts';
 
 export interface Listeners {
   /** In starting order: collectors last, so that nothing is accepted before everything else is ready. */
@@ -25,7 +25,11 @@ interface Door {
 }
 
 /** Every door of the process that its roles need and the configuration opens. */
-export function createListeners(context: PipelineContext, status: () => Promise<Status>): Listeners {
+export function createListeners(
+  context: PipelineContext,
+  status: () => Promise<Status>,
+  learning: (tenant: string) => Learning,
+): Listeners {
   const { config, tokens, clock, logger, metrics } = context;
   const storePath = context.store?.path;
   const intake = intakeOf(context);
@@ -51,7 +55,19 @@ export function createListeners(context: PipelineContext, status: () => Promise<
       name: 'admin',
       listener: config.admin.listener,
       create: () =>
-        createAdminHttp({ listener: config.admin.listener, tokens: tokens.admin, metrics, status }),
+        createAdminHttp({
+          listener: config.admin.listener,
+          tokens: tokens.admin,
+          metrics,
+          status,
+          learning,
+          incidents: {
+            events: context.log.topic('custody.events'),
+            raw: context.roles.has('ledger') ? context.store?.raw : undefined,
+            clock,
+            logger,
+          },
+        }),
     },
     ...(intake === undefined
       ? []

@@ -4,7 +4,7 @@ import { epochOf, visibleEpoch } from '../detectors/engine/shared-statistics.ts'
 import { SnapshotVersionError, type StateChange } from '../detectors/engine/snapshot.ts';
 import { canonicalJson } from '../evidence/canonical-json.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { MovedError } from '../runtime/errors.ts';
+import { MovedError, TransientError } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Alert } from '../schemas/alert.ts';
@@ -17,8 +17,11 @@ import {
   type Topic,
 } from '../streams/topic.ts';
 import { eventOf, idsAfter } from './detect-records.ts';
+import { createPartitionPolicies, type PartitionPolicies } from './partition-policies.ts';
+import type { PolicyDocuments } from './policy-documents.ts';
 import type { SharedExchange } from './shared-exchange.ts';
 import type { SnapshotPace } from './snapshot-pace.ts';
+import type { Learning } from './status.ts';
 
 export interface PartitionDetectorOptions {
   readonly events: Topic;
@@ -28,6 +31,8 @@ export interface PartitionDetectorOptions {
   readonly pace: SnapshotPace;
   /** Where partitions tell each other what tenants share; `undefined` = nothing is shared. */
   readonly shared?: { readonly exchange: SharedExchange; readonly epochMs: number } | undefined;
+  /** What should be in force; `undefined` = nobody says. */
+  readonly policies?: Pick<PolicyDocuments, 'wanted' | 'onLook'> | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -70,6 +75,7 @@ export class PartitionDetector {
   readonly #options: PartitionDetectorOptions;
   readonly #claim: Claim;
   readonly #engine: Engine;
+  readonly #policies: PartitionPolicies;
   /** What an earlier owner appended after its last snapshot, until this one has seen all events that one can have seen. */
   #earlier: EarlierAlerts | undefined;
   /** A batch or a snapshot broke off: memory and log may differ, so the state must be restored. */
@@ -87,6 +93,8 @@ export class PartitionDetector {
     this.#options = options;
     this.#claim = claim;
     this.#engine = start.engine;
+    const { partitions } = options.events;
+    this.#policies = createPartitionPolicies({ ...options, partition, partitions, claim });
     this.next = start.next;
     this.#snapshotAtMs = options.clock.nowMs();
   }
@@ -149,6 +157,22 @@ export class PartitionDetector {
         throw error;
       }
     });
+    await this.enforce();
+  }
+
+  /** Brings into force what should be, once everything is seen that an earlier owner can have brought into force. */
+  async enforce(): Promise<void> {
+    const { policies, logger } = this.#options;
+    if (policies === undefined) return;
+    await this.#inTurn(async () => {
+      if (this.#broken || (this.#earlier !== undefined && this.next < this.#earlier.seenAt)) return;
+      try {
+        await this.#policies.enforce(policies.wanted(), this.#engine.policyDigests());
+      } catch (error) {
+        if (!(error instanceof TransientError)) throw error;
+        logger.warn({ partition: this.#partition, err: error }, 'policy document not yet in force');
+      }
+    });
   }
 
   /** For a partition without events: says that the epochs up to now are over, so that nobody waits for it. */
@@ -164,7 +188,11 @@ export class PartitionDetector {
   }
 
   stats(): Record<string, number> {
-    return { ...this.#engine.stats() };
+    return { ...this.#engine.stats(), ...this.#engine.learningTenants() };
+  }
+
+  learning(tenant: string): Learning {
+    return this.#engine.learning(tenant);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -9,8 +9,10 @@ import type { Store } from '../sinks/store/store.ts';
 import type { PipelineContext } from './context.ts';
 import { createDetectStage } from './detect-stage.ts';
 import type { PartitionDetectorOptions } from './partition-detector.ts';
+import { createPolicyDocuments } from './policy-documents.ts';
+import { policySources } from './policy-sources.ts';
 import { createSharedExchange } from './shared-exchange.ts';
-import { readersOf, type Readers, type Status } from './status.ts';
+import { readersOf, type Learning, type Readers, type Status } from './status.ts';
 
 export interface Stages {
   /** In starting order. */
@@ -18,6 +20,7 @@ export interface Stages {
   readonly readers: Readers;
   readonly sinks: Status['sinks'];
   detectStats(): Record<string, number>;
+  learning(tenant: string): Learning;
 }
 
 /** Everything that consumes a topic and that this process does: ledger, detectors, one delivery for each sink. */
@@ -25,12 +28,19 @@ export function createStages(context: PipelineContext): Stages {
   const { config, log, roles } = context;
   const components: Component[] = [];
   let detectStats = (): Record<string, number> => ({});
+  let learning: Stages['learning'] = () => ({});
   let sinks: Status['sinks'] = [];
 
   if (roles.has('ledger') && context.store !== undefined) {
     components.push(createLedger(context, context.store));
   }
   if (roles.has('detect')) {
+    const policies = createPolicyDocuments({
+      sources: policySources(config),
+      intervalMs: Math.min(config.registry.reload_interval_ms, config.rules.reload_interval_ms),
+      alarms: context.alarms,
+      logger: context.logger,
+    });
     const detect = createDetectStage({
       events: log.topic('custody.events'),
       alerts: log.topic('custody.alerts'),
@@ -38,20 +48,28 @@ export function createStages(context: PipelineContext): Stages {
       createEngine: () => createEngine(config.detect),
       snapshotIntervalMs: config.detect.snapshot_interval_ms,
       shared: sharedOf(context),
+      policies,
       clock: context.clock,
       logger: context.logger,
       metrics: context.metrics,
       onIntegrity: alarmOf(context, 'detect'),
     });
-    components.push(detect);
+    components.push(policies, detect);
     detectStats = () => detect.stats();
+    learning = (tenant) => detect.learning(tenant);
   }
   if (roles.has('sink')) {
     const deliveries = config.sinks.map((_, index) => createSinkDelivery(context, index));
     components.push(...deliveries.map(({ delivery }) => delivery));
     sinks = deliveries.map(({ sink }) => ({ id: sink.id, acknowledgement: sink.acknowledgement }));
   }
-  return { components, readers: readersOf(config, roles), sinks, detectStats: () => detectStats() };
+  return {
+    components,
+    readers: readersOf(config, roles),
+    sinks,
+    detectStats: () => detectStats(),
+    learning: (tenant) => learning(tenant),
+  };
 }
 
 const alarmOf =
@@ -106,6 +124,7 @@ function createSinkDelivery(context: PipelineContext, index: number): { sink: Si
     deadletter: log.topic('custody.deadletter'),
     sink,
     retry: sinkConfig.retry,
+    includeShadow: sinkConfig.include_shadow,
     onIntegrity: alarmOf(context, `sink.${sinkConfig.id}`),
     digestKey,
     clock,

@@ -15,6 +15,9 @@ export interface TopicStatus {
   readonly lag: Readonly<Record<string, string>>;
 }
 
+/** By detector id, for one tenant. */
+export type Learning = Readonly<Record<string, { readonly learning: boolean; readonly seen: number }>>;
+
 export interface Status {
   readonly version: string;
   readonly deployment: string;

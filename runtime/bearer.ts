@@ -5,10 +5,12 @@ export interface BearerToken {
   readonly value: string;
   /** Records sent with this token belong to this tenant whatever they say. */
   readonly tenant: string | undefined;
+  /** Who it was given to. */
+  readonly name?: string | undefined;
 }
 
 export type Authentication =
-  | { readonly ok: true; readonly tenant: string | undefined }
+  | { readonly ok: true; readonly tenant: string | undefined; readonly token?: BearerToken }
   | { readonly ok: false; readonly reason: 'missing' | 'wrong' };
 
 const digest = (value: string) => createHash('sha256').update(value).digest();
@@ -24,5 +26,7 @@ export function authenticate(header: string | undefined, tokens: readonly Bearer
   const presentedDigest = digest(presented);
   let found: BearerToken | undefined;
   for (const token of tokens) if (timingSafeEqual(digest(token.value), presentedDigest)) found ??= token;
-  return found === undefined ? { ok: false, reason: 'wrong' } : { ok: true, tenant: found.tenant };
+  return found === undefined
+    ? { ok: false, reason: 'wrong' }
+    : { ok: true, tenant: found.tenant, token: found };
 }

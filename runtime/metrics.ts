@@ -63,6 +63,11 @@ export function createMetrics() {
       'sink',
       'code',
     ]),
+    sinkWithheld: counter(
+      'custody_sink_withheld_total',
+      'Alerts in the ledger that a sink is not sent: of a rule on trial (shadow), or silenced (suppressed)',
+      ['sink', 'mode'],
+    ),
     sinkPaused: gauge('custody_sink_paused', '1 while a sink refuses alerts until somebody acts', ['sink']),
     sinkDeadLetters: counter('custody_sink_dead_letters_total', 'Alerts a sink can never take', ['sink']),
     checkpointSize: gauge('custody_notary_signed_entries', 'Entries of the anchor log that are signed', []),

@@ -41,7 +41,23 @@ export const alertSchema = z.strictObject({
     owasp: z.array(z.string()),
     atlas: z.array(z.string()),
     attack: z.array(z.string()),
+    /** SAF-MCP technique ids. */
+    saf: z.array(z.string()).optional(),
   }),
+  /** Alerts of one incident are worked on together; grouped by session, else by matter, else by actor. Absent with `mode`. */
+  incident_id: z.uuid().optional(),
+  /** Other incidents about the same session, matter or actor: resolved before, or worked on apart. */
+  related_incidents: z.array(z.uuid()).max(4).optional(),
+  /** Of the incident so far, in [0, 100]. */
+  risk_score: z.number().min(0).max(100).optional(),
+  /** `shadow`: the rule is on trial; recorded, not sent to sinks. `suppressed`: somebody silenced it, with a reason and an end. */
+  mode: z.enum(['shadow', 'suppressed']).optional(),
+  /** Why it is suppressed. */
+  suppressed_by: z.string().max(256).optional(),
+  /** Of the policy documents it was judged by: `registry`, `rules`. */
+  policy_digests: z.record(z.string().max(32), z.string().max(64)).optional(),
+  /** Where to read what to do. */
+  runbook: z.string().max(512).optional(),
 });
 
 export type Alert = z.infer<typeof alertSchema>;

@@ -8,7 +8,9 @@ import { listener, token } from './config/listener.ts';
 import { log } from './config/log.ts';
 import { notary } from './config/notary.ts';
 import { receipts } from './config/receipts.ts';
+import { registry } from './config/registry.ts';
 import { retention } from './config/retention.ts';
+import { rules } from './config/rules.ts';
 import { secret } from './config/secret.ts';
 import { sink } from './config/sinks.ts';
 import { subjects } from './config/subjects.ts';
@@ -30,7 +32,20 @@ const sql = z.strictObject({
     .default(256 * MiB),
 });
 
-const admin = z.strictObject({ listener: listener(8470).prefault({}), tokens: z.array(token).default([]) });
+/** With `tenant`: of the incidents, sees and changes that tenant's alone. */
+const adminToken = token.extend({
+  name: z
+    .string()
+    .regex(/^[^\p{Cc}]{1,256}$/u)
+    .optional()
+    .describe(
+      'who it was given to: recorded with every change made with it; default: its place, admin.tokens.<n>',
+    ),
+});
+const admin = z.strictObject({
+  listener: listener(8470).prefault({}),
+  tokens: z.array(adminToken).default([]),
+});
 
 /**
  * The configuration tree: YAML file, then environment variables (`CUSTODY_` + path in capitals joined by `_`), then
@@ -54,14 +69,22 @@ export const configSchema = z.strictObject({
   log: log.prefault({}),
   subjects: subjects.prefault({}).describe('encryption of what is personal, one key for each subject'),
   detect: detect.prefault({}),
+  registry: registry.prefault({}).describe('servers, tools, clients and agents as people have decided'),
+  rules: rules.prefault({}).describe('rules as data, and alerts that are silenced for a time'),
   ledger: ledger.prefault({}),
   store: store.prefault({ type: 'embedded' }).describe('where the ledger is kept'),
   notary: notary.prefault({}),
   sql: sql.prefault({}),
   admin: admin.prefault({}),
-  sinks: z
-    .array(sink)
-    .default([{ id: 'ocsf', type: 'ocsf_file', fsync: true, retry: { base_ms: 500, cap_ms: 60_000 } }]),
+  sinks: z.array(sink).default([
+    {
+      id: 'ocsf',
+      type: 'ocsf_file',
+      fsync: true,
+      retry: { base_ms: 500, cap_ms: 60_000 },
+      include_shadow: false,
+    },
+  ]),
   verify_cron: z
     .string()
     .default('17 3 * * *')

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { incidentChange } from './incident.ts';
+import { policyDocument } from './policy-document.ts';
+import { destinationProvenance, tokenSet, valueProvenance } from './provenance.ts';
 import { sealedFieldsSchema } from './sealed-field.ts';
 
 /**
@@ -22,6 +25,12 @@ export const limits = {
   grants: 128,
   tenantChars: 63,
   receiptChars: 96 * 1024,
+  values: 64,
+  valuePathChars: 128,
+  /** Distinct words of one text whose fingerprints are kept. */
+  tokens: 1024,
+  listedTools: 1024,
+  descriptionChars: 512,
 } as const;
 
 /** Tenant ids are part of a log id (one line, slash-separated), hence the strict alphabet. */
@@ -48,6 +57,8 @@ export const eventKind = z.enum([
   'auth', // an authentication attempt or a grant
   'registry', // a change of a server, tool, zone, limit or policy
   'model', // an inference call, kept as context
+  'incident', // a change of an incident: status, assignee, disposition
+  'policy_document', // a registry, a set of rules or suppressions comes into force
   'context', // anything else that arrived: kept, not interpreted
 ]);
 
@@ -79,6 +90,9 @@ export const resultCategory = z.enum([
 ]);
 export const policyDecision = z.enum(['allow', 'deny', 'redact', 'ask', 'warn', 'unknown']);
 
+/** How often something was found, by its name. */
+const found = z.record(z.string().max(64), count);
+
 /** Arguments or result of a call: never the value itself, but what may be kept of it. */
 const payload = z.strictObject({
   /** Redacted, truncated JSON or text for a human. Hostile text: escape wherever it is shown. */
@@ -88,6 +102,32 @@ const payload = z.strictObject({
   /** Size of the value on the wire, in bytes. */
   size_bytes: count.optional(),
   size_source: sizeSource.optional(),
+  /** Secrets and personal data in the value before redaction, by type. */
+  findings: found.optional(),
+  /** Forms that attacks have (path traversal, a metadata address, an instruction to the model …), by name. */
+  shapes: found.optional(),
+});
+
+/** A tool as its server lists it: digests of its parts, so that a change can be named, and what a person reads of it. */
+const listedTool = z.strictObject({
+  description_digest: hex64.optional(),
+  /** Of `inputSchema` and `outputSchema`. */
+  schema_digest: hex64.optional(),
+  annotations_digest: hex64.optional(),
+  /** Redacted and cut. Hostile text: escape wherever it is shown. */
+  description: z.string().max(limits.descriptionChars).optional(),
+  /** Names of the input schema's properties. */
+  properties: z.array(z.string().max(limits.valuePathChars)).max(64).optional(),
+  /** Forms of attack in the description and the schema, by name. */
+  shapes: found.optional(),
+});
+
+/** MCP tool annotations: the server's own word. They raise a class, never lower it. */
+const annotations = z.strictObject({
+  read_only: z.boolean().optional(),
+  destructive: z.boolean().optional(),
+  idempotent: z.boolean().optional(),
+  open_world: z.boolean().optional(),
 });
 
 export const eventSchema = z.strictObject({
@@ -104,7 +144,8 @@ export const eventSchema = z.strictObject({
   /** When the collector received it. The append time is the log's and lives in the ledger entry. */
   observed_time_unix_nano: unixNano,
   source: z.strictObject({
-    collector: z.enum(['otlp_http', 'otlp_grpc', 'audit_http', 'mcp_stdio_tap']),
+    /** `pipeline`: made by the pipeline itself, from no sender. */
+    collector: z.enum(['otlp_http', 'otlp_grpc', 'audit_http', 'mcp_stdio_tap', 'pipeline']),
     signal: z.enum(['span', 'log', 'audit', 'mcp']),
     /** Mapping table that read it. */
     dialect: z.string().max(64),
@@ -154,10 +195,13 @@ export const eventSchema = z.strictObject({
       /** SHA-256 over the canonical JSON (RFC 8785) of the tool definition as listed by the server. */
       definition_digest: hex64.optional(),
       action: actionClass.optional(),
+      annotations: annotations.optional(),
     })
     .optional(),
   /** For kind tool_list: digest of each definition, by tool name. */
   tool_definitions: z.record(name, hex64).optional(),
+  /** For kind tool_list: the parts of each definition, by tool name. */
+  listed_tools: z.record(name, listedTool).optional(),
   mcp: z
     .strictObject({
       method: name.optional(),
@@ -188,12 +232,29 @@ export const eventSchema = z.strictObject({
       transition: z.enum(['start', 'end']).optional(),
     })
     .optional(),
-  arguments: payload.optional(),
-  result: payload
-    .extend({ category: resultCategory.optional(), code: z.string().max(64).optional() })
+  arguments: payload
+    .extend({
+      /** Names of the top-level members, sorted. */
+      keys: z.array(z.string().max(limits.valuePathChars)).max(limits.values).optional(),
+      /** The values in it, without the values. */
+      values: z.array(valueProvenance).max(limits.values).optional(),
+    })
     .optional(),
+  result: payload
+    .extend({
+      category: resultCategory.optional(),
+      code: z.string().max(64).optional(),
+      /** Fingerprints of its words: later arguments are looked up in them. */
+      tokens: tokenSet.optional(),
+      line_count: count.optional(),
+    })
+    .optional(),
+  /** What the agent was asked to do, as fingerprints of its words: prompt, plan or intent. */
+  intent: z.strictObject({ tokens: tokenSet }).optional(),
   /** Hosts and addresses found in arguments and attributes, lower case, without port, deduplicated, in order of appearance. */
   destinations: z.array(name).max(limits.destinations).optional(),
+  /** What the collector knows of where a destination came from; the engine looks up the others. */
+  destination_origins: z.array(destinationProvenance).max(limits.destinations).optional(),
   scope: z
     .strictObject({
       grants: z.array(name).max(limits.grants).optional(),
@@ -201,6 +262,10 @@ export const eventSchema = z.strictObject({
       credential_class: name.optional(),
       /** HMAC of the token id, never the id. */
       token_digest: hex64.optional(),
+      /** Whom the token was issued for (`aud`, RFC 8707 `resource`). */
+      audience: name.optional(),
+      /** How old the credential is. */
+      age_sec: count.optional(),
     })
     .optional(),
   policy: z
@@ -238,6 +303,60 @@ export const eventSchema = z.strictObject({
     })
     .optional(),
   idempotency_key: id.optional(),
+  /** How many things the call is about: rows, records, recipients. */
+  item_count: count.optional(),
+  /** Where the connection was made, as the transport saw it. */
+  network: z
+    .strictObject({
+      /** Address a server listens on. */
+      bind_address: name.optional(),
+      /** HTTP `Origin` and `Host` as received. */
+      origin: name.optional(),
+      host: name.optional(),
+      peer_address: name.optional(),
+    })
+    .optional(),
+  /** What a server is made of, as its scanner or package manager told. */
+  supply_chain: z
+    .strictObject({
+      package: name.optional(),
+      package_version: name.optional(),
+      lockfile_digest: z.string().max(128).optional(),
+      signature: z.enum(['verified', 'unsigned', 'bad', 'unknown']).optional(),
+      critical_count: count.optional(),
+      deprecated: z.boolean().optional(),
+    })
+    .optional(),
+  /** For kind registry: what changed. `policy` says who approved it. */
+  change: z
+    .strictObject({
+      item_type: z.enum([
+        'server',
+        'tool',
+        'client',
+        'agent',
+        'zone',
+        'limit',
+        'endpoint',
+        'policy',
+        'config',
+      ]),
+      item: name,
+      field: name.optional(),
+      /** Redacted. */
+      before: z.string().max(1024).optional(),
+      after: z.string().max(1024).optional(),
+    })
+    .optional(),
+  /** What a component says of its own state. */
+  health: z
+    .strictObject({
+      component: name,
+      status: z.enum(['ok', 'degraded', 'failing', 'down']).optional(),
+      queue_depth: count.optional(),
+      dependency: name.optional(),
+    })
+    .optional(),
   retry_count: count.optional(),
   plan_depth: count.optional(),
   cost: z
@@ -248,6 +367,10 @@ export const eventSchema = z.strictObject({
     })
     .optional(),
   environment: name.optional(),
+  /** For kind incident. */
+  incident: incidentChange.optional(),
+  /** For kind policy_document: what the detectors of this partition go by from here on. */
+  policy_document: policyDocument.optional(),
   /** Who vouches for which identity fact, keyed by its path here, such as `actor.id`. */
   fact_sources: z.record(z.string().max(64), factSource).optional(),
   /** What no mapping knows, redacted; bounded. */

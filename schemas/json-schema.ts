@@ -4,6 +4,7 @@ import { configSchema } from './config.ts';
 import { eventSchema } from './event.ts';
 import { malformedSchema } from './malformed.ts';
 import { receiptSchema } from './receipt.ts';
+import { registryDocument } from './registry.ts';
 import { trustPolicySchema } from './trust-policy.ts';
 
 const DRAFT = 'draft-2020-12';
@@ -15,6 +16,7 @@ export function jsonSchemas(): ReadonlyMap<string, unknown> {
     event: eventSchema,
     malformed: malformedSchema,
     receipt: receiptSchema,
+    registry: registryDocument,
     'trust-policy': trustPolicySchema,
   };
   return new Map<string, unknown>([

@@ -26,6 +26,8 @@ export interface DeliveryOptions {
   readonly deadletter: Topic;
   readonly sink: Sink;
   readonly retry?: SinkConfig['retry'] | undefined;
+  /** Also alerts of rules on trial and silenced ones. */
+  readonly includeShadow?: boolean | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -58,7 +60,7 @@ class Stopped extends Error {}
 
 /**
  * Carries alerts from the log to one sink: consumer group `sink.<id>`, committed only after the sink took the alerts
- * or a dead letter about them is durable. Transient failures are retried for ever with full-jitter back-off
+ * or a dead letter about them is durable. What is on trial or silenced is not for sinks, unless the configuration says so. Transient failures are retried for ever with full-jitter back-off
  * (`Retry-After` wins); a refused batch is halved until the single alert is found. Independent of every other sink.
  */
 export function createDelivery(options: DeliveryOptions): Component {
@@ -164,6 +166,10 @@ export function createDelivery(options: DeliveryOptions): Component {
         continue;
       }
       if (recent.has(alert.alert_id) || seen.has(alert.alert_id)) continue;
+      if (alert.mode !== undefined && options.includeShadow !== true) {
+        metrics.sinkWithheld.inc({ sink: sink.id, mode: alert.mode });
+        continue;
+      }
       seen.add(alert.alert_id);
       items.push({ alert, record });
     }

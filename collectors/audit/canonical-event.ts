@@ -36,16 +36,32 @@ export function acceptCanonicalEvent(value: unknown, context: NormalizeContext):
       path: 'receipt',
     });
   }
+  if (
+    event.incident !== undefined ||
+    event.policy_document !== undefined ||
+    event.kind === 'incident' ||
+    event.kind === 'policy_document'
+  ) {
+    throw new InputError(
+      'input_invalid',
+      "cannot accept the event: what people decide is not a tap's to say",
+      {
+        path: 'kind',
+      },
+    );
+  }
   return redactFreeText(context.tenantPinned ? { ...event, tenant: context.tenant } : event);
 }
 
 function redactFreeText(event: CustodyEvent): CustodyEvent {
-  const { arguments: args, result, policy, attributes } = event;
+  const { arguments: args, result, policy, attributes, listed_tools: listed, change } = event;
   return {
     ...event,
     ...(args?.summary === undefined ? {} : { arguments: { ...args, summary: redacted(args.summary) } }),
     ...(result?.summary === undefined ? {} : { result: { ...result, summary: redacted(result.summary) } }),
     ...(policy?.reason === undefined ? {} : { policy: { ...policy, reason: redacted(policy.reason) } }),
+    ...(listed === undefined ? {} : { listed_tools: redactedTools(listed) }),
+    ...(change === undefined ? {} : { change: redactedChange(change) }),
     ...(attributes === undefined ? {} : { attributes: redactedAttributes(attributes) }),
   };
 }
@@ -53,6 +69,24 @@ function redactFreeText(event: CustodyEvent): CustodyEvent {
 /** A replacement may be longer than what it replaces; the field's bound still holds. */
 function redacted(text: string): string {
   return toUSVString(redactText(text).text.slice(0, Math.max(text.length, 64)));
+}
+
+function redactedTools(listed: NonNullable<CustodyEvent['listed_tools']>) {
+  return Object.fromEntries(
+    Object.entries(listed).map(([name, tool]) => [
+      name,
+      tool.description === undefined ? tool : { ...tool, description: redacted(tool.description) },
+    ]),
+  );
+}
+
+function redactedChange(change: NonNullable<CustodyEvent['change']>) {
+  const { before, after } = change;
+  return {
+    ...change,
+    ...(before === undefined ? {} : { before: redacted(before) }),
+    ...(after === undefined ? {} : { after: redacted(after) }),
+  };
 }
 
 function redactedAttributes(attributes: NonNullable<CustodyEvent['attributes']>) {

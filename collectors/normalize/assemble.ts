@@ -23,11 +23,17 @@ import { findNameRule, type ReadFields } from './mapping.ts';
 import { mcpOf } from './mcp-facts.ts';
 import { outcomeOf, type Outcome } from './outcome.ts';
 import { actorOf, factSources } from './parties.ts';
-import { describePayload, type DescribedPayload } from './payload.ts';
+import { intentOf } from './intent.ts';
+import { itemCountOf } from './item-count.ts';
+import { describePayload, sizeOnly, type DescribedPayload, type PayloadOptions } from './payload.ts';
 import { policyOf } from './policy.ts';
+import { isPromptPiece } from './prompt-text.ts';
+import { provenanceKey } from './provenance/provenance-key.ts';
+import { DEFAULT_PROVENANCE } from './provenance/settings.ts';
 import { addCounts } from './redact.ts';
 import type { ResourceFacts } from './resource.ts';
 import { sessionOf } from './session.ts';
+import { annotationsOf, changeOf, healthOf, networkOf, supplyChainOf } from './stated-facts.ts';
 import { splitToolName } from './tool-name.ts';
 
 /** What the wire record says outside its attributes. */
@@ -48,6 +54,8 @@ export interface Envelope {
   readonly statusMessage: string | undefined;
   readonly sampled: boolean | undefined;
   readonly droppedCount: number;
+  /** Prompts told beside the attributes: in events of a span. */
+  readonly prompts?: readonly AttributeValue[];
   readonly resource: ResourceFacts;
 }
 
@@ -66,8 +74,18 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
   const phase = phaseOf(read, kind, rule, envelope.signal === 'span');
   const vantage = vantageOf(read, rule?.vantage, envelope.spanKind);
 
-  const given = describe(values[F.arguments], values[F.argumentsBytes], context, true);
-  const got = describe(values[F.result], values[F.resultBytes], context, false);
+  const tenant = tenantOf(from(F.tenant), context);
+  const isCall = !UNCALLED.has(kind);
+  const given = describe(
+    values[F.arguments],
+    values[F.argumentsBytes],
+    context,
+    tenant,
+    isCall ? 'arguments' : 'prompt',
+  );
+  const got = describe(values[F.result], values[F.resultBytes], context, tenant, isCall ? 'result' : 'other');
+  const pieces = read.unknown.filter(([key]) => isPromptPiece(key));
+  const unknown = pieces.length === 0 ? read.unknown : read.unknown.filter(([key]) => !isPromptPiece(key));
   if (given !== undefined) addCounts(counts, given.redactions);
   if (got !== undefined) addCounts(counts, got.redactions);
   const outcome = outcomeOf(values, got?.plain, envelope.statusCode);
@@ -75,7 +93,7 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
   const knownServer = value.asName(from(F.serverName), counts);
   const tool = toolOf(read, nameInRule, knownServer, counts);
   const statusMessage = value.asName(envelope.statusMessage, counts, limits.attributeValueChars);
-  const kept = keepAttributes(read.unknown, resource.attributes, statusMessage, counts);
+  const kept = keepAttributes(unknown, resource.attributes, statusMessage, counts);
   const dropped = kept.dropped + envelope.droppedCount + read.duplicatePayloads;
 
   const actor = actorOf(from, resource.runtimeId, vantage, counts);
@@ -91,30 +109,41 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
   });
   const policy = policyOf(from, counts);
   const scope = compact<NonNullable<CustodyEvent['scope']>>({
+    age_sec: value.asCount(from(F.tokenAgeSec)),
+    audience: value.asName(from(F.audience), counts),
     credential_class: value.asName(from(F.credentialClass), counts),
     grants: value.asList(from(F.grants), counts, limits.grants),
     token_digest: digestOf(values[F.tokenId], context),
     ttl_sec: value.asCount(from(F.ttlSec)),
   });
+  const { destinations, origins } = destinationsOf(values, given, kind, context, tenant);
   return finishEvent({
     actor,
     arguments: given?.payload,
     attributes: kept.attributes,
     attributes_dropped: dropped === 0 ? undefined : dropped,
+    change: changeOf(from, counts),
     client,
     cost: compact<NonNullable<CustodyEvent['cost']>>({
       input_tokens: value.asCount(values[F.inputTokens]),
       output_tokens: value.asCount(values[F.outputTokens]),
       usd: value.asAmount(values[F.usd]),
     }),
-    destinations: destinationsOf(values, given, kind, context),
+    destination_origins: origins,
+    destinations,
     end_time_unix_nano: value.asUnixNano(envelope.endTime),
     environment: value.asName(from(F.environment), counts),
     event_id: envelope.eventId,
     fact_sources: factSources({ actor, client, server, scope, policy }, vantage, kind),
+    health: healthOf(from, counts),
     idempotency_key: value.asName(values[F.idempotencyKey], counts),
+    intent: intentOf(read, kind, envelope, pieces, context, tenant),
+    item_count:
+      value.asCount(values[F.itemCount]) ?? (kind === 'tool_call' ? itemCountOf(given?.plain) : undefined),
     kind,
+    listed_tools: undefined,
     mcp: mcpOf(values, counts),
+    network: networkOf(from, counts),
     observed_time_unix_nano: context.observedTimeUnixNano,
     phase,
     plan_depth: value.asCount(values[F.planDepth]),
@@ -126,7 +155,8 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
     server,
     session: sessionOf(from, envelope.traceId, counts, rule?.transition ?? startOf(values)),
     source: sourceOf(read, envelope, context, vantage, counts),
-    tenant: tenantOf(from(F.tenant), context),
+    supply_chain: supplyChainOf(from, counts),
+    tenant,
     time_unix_nano: value.asUnixNano(envelope.time) ?? context.observedTimeUnixNano,
     tool: tool?.tool,
     trace: compact<NonNullable<CustodyEvent['trace']>>({
@@ -143,23 +173,25 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
   });
 }
 
+/** Kinds whose payloads are a model's and no call's. */
+const UNCALLED: ReadonlySet<EventKind> = new Set(['model', 'plan', 'context', 'session']);
+
 function describe(
   payload: AttributeValue | undefined,
   size: AttributeValue | undefined,
   context: NormalizeContext,
-  destinations: boolean,
+  tenant: string,
+  role: PayloadOptions['role'],
 ): DescribedPayload | undefined {
   const stated = value.asCount(size);
-  if (payload === undefined) {
-    if (stated === undefined) return undefined;
-    return {
-      payload: { size_bytes: stated, size_source: 'attribute' },
-      redactions: {},
-      destinations: [],
-      plain: undefined,
-    };
-  }
-  return describePayload(payload, { digestKey: context.digestKey, findDestinations: destinations });
+  if (payload === undefined) return stated === undefined ? undefined : sizeOnly(stated, 'attribute');
+  const settings = context.provenance ?? DEFAULT_PROVENANCE;
+  return describePayload(payload, {
+    digestKey: context.digestKey,
+    role,
+    provenance: settings,
+    provenanceKey: settings.enabled ? provenanceKey(context.digestKey, tenant) : undefined,
+  });
 }
 
 const VANTAGES: ReadonlySet<string> = new Set(['client', 'server', 'gateway', 'agent']);
@@ -195,6 +227,7 @@ function toolOf(
   const digest = value.asText(values[F.definitionDigest]);
   const tool = compact<Tool>({
     action: actionOf(split.name, values),
+    annotations: annotationsOf((field) => values[field]),
     call_id: callId,
     definition_digest: digest !== undefined && /^[0-9a-f]{64}$/.test(digest) ? digest : undefined,
     name: split.name,
@@ -229,9 +262,13 @@ function resultOf(
     category: outcome.category ?? (denied ? 'denied' : isOver ? 'ok' : undefined),
     code: value.asName(outcome.code, counts, 64),
     digest: got?.payload.digest,
+    findings: got?.payload.findings,
+    line_count: got?.output.line_count,
+    shapes: got?.payload.shapes,
     size_bytes: got?.payload.size_bytes,
     size_source: got?.payload.size_source,
     summary: got?.payload.summary,
+    tokens: got?.output.tokens,
   });
 }
 

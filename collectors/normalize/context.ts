@@ -1,4 +1,5 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
+import type { ProvenanceSettings } from './provenance/settings.ts';
 
 /** What a collector knows about a record beside the record itself. */
 export interface NormalizeContext {
@@ -13,4 +14,6 @@ export interface NormalizeContext {
   readonly digestKey: Uint8Array;
   /** Strings the decoder cuts at this length lose their last word before redaction. Absent: nothing was cut. */
   readonly stringMaxBytes?: number;
+  /** Absent: the defaults. */
+  readonly provenance?: ProvenanceSettings;
 }

@@ -22,9 +22,15 @@ const AUTHORITY_END = /[\s/?#"'<>\\|`{}^),;]/;
 /**
  * Hosts and addresses in attacker-controlled text, in order of appearance, lower case, without port, at most as many as an
  * event holds: hosts of URLs, IPv4 addresses, bare domains, and e-mail addresses with the local part replaced by a keyed
- * digest (detection needs to know new from known, not who).
+ * digest (detection needs to know new from known, not who). `written` gets those addresses as they were written: for
+ * fingerprints, never to be kept.
  */
-export function findDestinations(text: string, digestKey: Uint8Array, into: Set<string>): void {
+export function findDestinations(
+  text: string,
+  digestKey: Uint8Array,
+  into: Set<string>,
+  written?: Map<string, string>,
+): void {
   let from = 0;
   MARKS.lastIndex = 0;
   for (let mark = MARKS.exec(text); mark !== null; mark = MARKS.exec(text)) {
@@ -38,7 +44,9 @@ export function findDestinations(text: string, digestKey: Uint8Array, into: Set<
     } else if (mark[0] === '@') {
       const email = emailAt(text, at, 1);
       if (email !== undefined && email.start >= from) {
-        add(into, emailDestination(email.local, email.domain, digestKey));
+        const destination = emailDestination(email.local, email.domain, digestKey);
+        add(into, destination);
+        if (destination !== undefined) written?.set(destination, `${email.local}@${email.domain}`);
         next = email.end;
       }
     } else {

@@ -22,7 +22,10 @@ export const FIELDS = [
   'action',
   'readOnlyHint',
   'destructiveHint',
+  'idempotentHint',
+  'openWorldHint',
   'definitionDigest',
+  'itemCount',
   // who
   'actorId',
   'actorType',
@@ -36,6 +39,13 @@ export const FIELDS = [
   'serverAddress',
   'url',
   'destination',
+  // where the connection was made
+  'bindAddress',
+  'httpOrigin',
+  'httpHost',
+  'peerAddress',
+  // what the agent was asked
+  'prompt',
   // MCP
   'requestId',
   'protocolVersion',
@@ -53,6 +63,8 @@ export const FIELDS = [
   'ttlSec',
   'credentialClass',
   'tokenId',
+  'audience',
+  'tokenAgeSec',
   'decision',
   'verdict',
   'rule',
@@ -69,6 +81,24 @@ export const FIELDS = [
   'status',
   'argumentsBytes',
   'resultBytes',
+  // what a server is made of
+  'packageName',
+  'packageVersion',
+  'lockfileDigest',
+  'packageSignature',
+  'criticalCount',
+  'deprecated',
+  // what changed
+  'changeItemType',
+  'changeItem',
+  'changeField',
+  'changeBefore',
+  'changeAfter',
+  // how a component is
+  'healthComponent',
+  'healthStatus',
+  'queueDepth',
+  'dependency',
   // counters and the rest
   'piiCount',
   'idempotencyKey',

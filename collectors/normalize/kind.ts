@@ -5,8 +5,12 @@ import { otelSemconv } from './dialects/otel-semconv.ts';
 import { asText } from './field-values.ts';
 import { F } from './fields.ts';
 import type { ReadFields } from './mapping.ts';
+import { itemTypeOf } from './stated-facts.ts';
 
-const KINDS: ReadonlySet<string> = new Set(eventKind.options);
+/** What people decide comes into a log by their own commands: a sender cannot state it. */
+const KINDS: ReadonlySet<string> = new Set(
+  eventKind.options.filter((kind) => kind !== 'incident' && kind !== 'policy_document'),
+);
 const PHASES: ReadonlySet<string> = new Set(eventPhase.options);
 
 /** What a record is about: its own word, then its name, its method, its operation, then the facts it carries. */
@@ -43,6 +47,8 @@ function isMcpMethod(method: string): boolean {
 
 function byFacts(values: ReadFields['values'], isClientSpan: boolean): EventKind {
   if (values[F.toolName] !== undefined) return 'tool_call';
+  if (values[F.changeItem] !== undefined && itemTypeOf(asText(values[F.changeItemType])) !== undefined)
+    return 'registry';
   if (values[F.decision] !== undefined || values[F.verdict] !== undefined) return 'policy';
   if (isClientSpan && (values[F.httpMethod] !== undefined || values[F.url] !== undefined)) return 'api_call';
   return 'context';

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../evidence/canonical-json.ts';
-import { isObject, type JsonObject } from './mcp-meta.ts';
+import { limits, type CustodyEvent } from '../../schemas/event.ts';
+import { compact } from './compact.ts';
+import { isObject, text, type JsonObject } from './mcp-meta.ts';
+import { pathName } from './provenance/describe-values.ts';
+import { textsOf } from './provenance/text-leaves.ts';
+import { clip, redactText } from './redact.ts';
+import { resultShapes } from './shapes/result-shapes.ts';
+import { sortedCounts } from './shapes/shape.ts';
 
 /** What is kept of one tool definition a server listed. */
 export interface ListedTool {
@@ -9,7 +16,16 @@ export interface ListedTool {
   readonly digest: string;
   /** The server's own hints (attacker-controlled): they may raise an action class, never lower it. */
   readonly annotations: JsonObject | undefined;
+  /** Its parts, as the event keeps them. */
+  readonly parts: ListedParts;
 }
+
+type ListedParts = NonNullable<CustodyEvent['listed_tools']>[string];
+type Annotations = NonNullable<NonNullable<CustodyEvent['tool']>['annotations']>;
+
+/** How much text of one definition is looked at for shapes. */
+const TEXT_MAX_CHARS = 32 * 1024;
+const PROPERTIES_MAX = 64;
 
 export interface ToolList {
   readonly tools: readonly ListedTool[];
@@ -35,9 +51,77 @@ export function readToolList(result: JsonObject): ToolList {
         .update(canonical ?? JSON.stringify(definition))
         .digest('hex'),
       annotations: isObject(definition['annotations']) ? definition['annotations'] : undefined,
+      parts: partsOf(definition),
     });
   }
   return { tools, unusableCount: listed.length - tools.length, nonCanonicalCount };
+}
+
+/** What a person reads of a definition and what tells that it changed (attacker-controlled). */
+function partsOf(definition: JsonObject): ListedParts {
+  const { description, inputSchema, outputSchema, annotations } = definition;
+  const shown =
+    typeof description === 'string' && description !== '' ? redactText(description).text : undefined;
+  return (
+    compact<ListedParts>({
+      annotations_digest: annotations === undefined ? undefined : digestOf(annotations),
+      description: shown === undefined ? undefined : clip(shown, limits.descriptionChars),
+      description_digest: description === undefined ? undefined : digestOf(description),
+      properties: propertiesOf(inputSchema),
+      schema_digest:
+        inputSchema === undefined && outputSchema === undefined
+          ? undefined
+          : digestOf([inputSchema ?? null, outputSchema ?? null]),
+      shapes: sortedCounts(resultShapes(textsOf(definition, TEXT_MAX_CHARS))),
+    }) ?? {}
+  );
+}
+
+function propertiesOf(schema: unknown): string[] | undefined {
+  if (!isObject(schema) || !isObject(schema['properties'])) return undefined;
+  const names = Object.keys(schema['properties']).slice(0, PROPERTIES_MAX).map(pathName);
+  return names.length === 0 ? undefined : names;
+}
+
+function digestOf(value: unknown): string {
+  return createHash('sha256')
+    .update(canonicalOrUndefined(value) ?? JSON.stringify(value))
+    .digest('hex');
+}
+
+/** `fromEntries` defines own members, so that a tool named `__proto__` is a name like any other. */
+export function listedParts(
+  tools: readonly ListedTool[] | undefined,
+): Record<string, ListedParts> | undefined {
+  return tools === undefined
+    ? undefined
+    : Object.fromEntries(tools.map((tool) => [listedName(tool), tool.parts]));
+}
+
+/** Digest of each definition, by tool name. */
+export function definitionDigests(
+  tools: readonly ListedTool[] | undefined,
+): Record<string, string> | undefined {
+  return tools === undefined
+    ? undefined
+    : Object.fromEntries(tools.map((tool) => [listedName(tool), tool.digest]));
+}
+
+function listedName(tool: ListedTool): string {
+  return text(tool.name) ?? 'unnamed';
+}
+
+/** The hints a server listed with a tool, as an event holds them. */
+export function hintsOf(tool: ListedTool | undefined): Annotations | undefined {
+  const notes = tool?.annotations;
+  if (notes === undefined) return undefined;
+  const flag = (name: string) => (typeof notes[name] === 'boolean' ? notes[name] : undefined);
+  return compact<Annotations>({
+    destructive: flag('destructiveHint'),
+    idempotent: flag('idempotentHint'),
+    open_world: flag('openWorldHint'),
+    read_only: flag('readOnlyHint'),
+  });
 }
 
 function canonicalOrUndefined(value: unknown): string | undefined {

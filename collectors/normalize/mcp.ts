@@ -4,9 +4,14 @@ import { clipText } from './clip-text.ts';
 import type { NormalizeContext } from './context.ts';
 import { eventId } from './event-id.ts';
 import { defined, isObject, readMeta, text, type JsonObject, type McpMeta, type Peer } from './mcp-meta.ts';
-import type { ListedTool } from './mcp-tools.ts';
-import { describePayload } from './payload.ts';
+import { definitionDigests, hintsOf, listedParts, type ListedTool } from './mcp-tools.ts';
+import { describePayload, sizeOnly, type DescribedPayload, type PayloadOptions } from './payload.ts';
+import { provenanceKey } from './provenance/provenance-key.ts';
+import { DEFAULT_PROVENANCE } from './provenance/settings.ts';
 import { redactText } from './redact.ts';
+import { intentOfText } from './intent.ts';
+import { itemCountOf } from './item-count.ts';
+import { destinationOrigins } from './stated-destinations.ts';
 
 /** Who taps what: given on the command line, so it holds whatever the messages say. */
 export interface McpTap {
@@ -73,12 +78,15 @@ export function normalizeMcpMessage(
   const params = isObject(message['params']) ? message['params'] : {};
   const given = isCall && !isAnswer ? params['arguments'] : message['params'];
   const outcome = 'error' in message ? message['error'] : message['result'];
-  const sent = isAnswer ? undefined : describe(given, seen.argumentsBytes, isCall, context);
-  const got = isAnswer ? describe(outcome, seen.resultBytes, false, context) : undefined;
+  const sent = isAnswer
+    ? undefined
+    : describe(given, seen.argumentsBytes, isCall ? 'arguments' : 'other', context);
+  const got = isAnswer ? describe(outcome, seen.resultBytes, roleOfAnswer(method), context) : undefined;
   const toolName = isCall ? (isAnswer ? seen.pending?.toolName : text(params['name'])) : undefined;
   const meta = isAnswer ? { ...readMeta(message), ...seen.pending?.meta } : readMeta(message);
   const redactions = sent?.redactions ?? got?.redactions ?? {};
   const listing = seen.toolDefinitions;
+  const destinations = isCall && sent !== undefined ? sent.destinations : [];
   return defined({
     ...base(seen, tap, context, meta),
     kind: isCall ? 'tool_call' : listing === undefined ? 'mcp_message' : 'tool_list',
@@ -96,9 +104,11 @@ export function normalizeMcpMessage(
             toolName === undefined
               ? undefined
               : classifyAction(toolName, { annotations: seen.listedTool?.annotations }),
+          annotations: hintsOf(seen.listedTool),
         })
       : undefined,
     tool_definitions: definitionDigests(listing),
+    listed_tools: listedParts(listing),
     mcp: defined({
       method,
       request_id: requestId(message['id']),
@@ -108,9 +118,15 @@ export function normalizeMcpMessage(
       continuation: isContinuation(message) || seen.pending?.continuation === true ? true : undefined,
     }),
     arguments: sent?.payload,
-    result: got === undefined ? undefined : { ...got.payload, ...outcomeOf(message) },
-    destinations:
-      isCall && sent !== undefined && sent.destinations.length > 0 ? [...sent.destinations] : undefined,
+    result: got === undefined ? undefined : { ...got.payload, ...got.output, ...outcomeOf(message) },
+    destinations: destinations.length > 0 ? destinations : undefined,
+    destination_origins: destinationOrigins(
+      destinations,
+      sent ?? { written: new Map(), addressed: new Set() },
+      context,
+      context.tenant,
+    ),
+    item_count: isCall ? itemCountOf(sent?.plain) : undefined,
     pii: Object.keys(redactions).length === 0 ? undefined : { redactions },
     attributes: { ...seen.attributes, ...targetOf(method, params), 'mcp.wire_bytes': seen.wireBytes },
   }) as CustodyEvent;
@@ -123,6 +139,8 @@ export function normalizeTapEvent(
     readonly transition?: 'start' | 'end';
     readonly toolDefinitions?: readonly ListedTool[];
     readonly redactions?: Readonly<Record<string, number>>;
+    /** The agent's task in words; only fingerprints of them are kept. */
+    readonly intent?: string | undefined;
   },
   seen: Pick<McpObservation, 'timeUnixNano' | 'sequence' | 'peers'> & { readonly direction?: Direction },
   tap: McpTap,
@@ -136,6 +154,8 @@ export function normalizeTapEvent(
     session:
       what.transition === undefined ? common.session : { ...common.session, transition: what.transition },
     tool_definitions: definitionDigests(what.toolDefinitions),
+    listed_tools: listedParts(what.toolDefinitions),
+    intent: what.intent === undefined ? undefined : intentOfText(what.intent, context, context.tenant),
     mcp: defined({
       protocol_version: seen.peers.protocolVersion,
       transport: 'stdio' as const,
@@ -149,13 +169,6 @@ export function normalizeTapEvent(
         : { redactions: what.redactions },
     attributes: what.attributes,
   });
-}
-
-/** `fromEntries` defines own members, so that a tool named `__proto__` is a name like any other. */
-function definitionDigests(tools: readonly ListedTool[] | undefined): Record<string, string> | undefined {
-  return tools === undefined
-    ? undefined
-    : Object.fromEntries(tools.map((tool) => [text(tool.name) ?? 'unnamed', tool.digest]));
 }
 
 /** What came of a request according to its answer; both faces of failure, JSON-RPC error and `isError`, count. */
@@ -253,21 +266,33 @@ function sessionOf(tap: McpTap, meta: McpMeta): NonNullable<CustodyEvent['sessio
   return { key: tap.instance, source: 'tap', confidence: 'low' };
 }
 
-/** Size, digest and redacted summary of a value; only the size if the value defeats the description. */
+/** Answers whose content a model reads. */
+function roleOfAnswer(method: string | undefined): PayloadOptions['role'] {
+  return method === 'tools/call' || method === 'resources/read' || method === 'prompts/get'
+    ? 'result'
+    : 'other';
+}
+
+/** What may be kept of a value; only the size if the value defeats the description. */
 function describe(
   value: unknown,
   wireBytes: number | undefined,
-  findDestinations: boolean,
+  role: PayloadOptions['role'],
   context: NormalizeContext,
-) {
+): DescribedPayload | undefined {
   if (value === undefined) return undefined;
-  const size = defined({ wireBytes, sizeSource: 'payload' as const });
-  const exact = wireBytes === undefined ? {} : { size_bytes: wireBytes, size_source: 'payload' as const };
+  const settings = context.provenance ?? DEFAULT_PROVENANCE;
   try {
-    const found = describePayload(value, { ...size, findDestinations, digestKey: context.digestKey });
-    return { ...found, payload: { ...found.payload, ...exact } };
+    return describePayload(value, {
+      ...defined({ wireBytes }),
+      sizeSource: 'payload',
+      role,
+      digestKey: context.digestKey,
+      provenance: settings,
+      provenanceKey: settings.enabled ? provenanceKey(context.digestKey, context.tenant) : undefined,
+    });
   } catch {
-    return { payload: exact, redactions: {}, destinations: [] as string[] };
+    return sizeOnly(wireBytes, 'payload');
   }
 }
 

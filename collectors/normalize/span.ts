@@ -1,6 +1,6 @@
 import { InputError } from '../../runtime/errors.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
-import type { OtlpSpan } from '../otlp/model.ts';
+import type { AttributeValue, OtlpSpan } from '../otlp/model.ts';
 import { assembleEvent } from './assemble.ts';
 import type { NormalizeContext } from './context.ts';
 import { withoutCutTails } from './cut-tails.ts';
@@ -55,10 +55,27 @@ export function normalizeSpan(span: OtlpSpan, context: NormalizeContext): Custod
       sampled: span.flags === undefined ? undefined : (span.flags & SAMPLED) === SAMPLED,
       droppedCount: span.droppedAttributesCount,
       resource,
+      ...(span.events.length === 0 ? {} : { prompts: promptsOf(span) }),
     },
     context,
   );
 }
+
+/** Prompts in events of a span, as instrumentations put them there. */
+function promptsOf(span: OtlpSpan): AttributeValue[] {
+  return span.events.flatMap(({ name, attributes }) => {
+    const names = PROMPT_EVENTS.get(name);
+    const found = names?.map((key) => attributes.get(key)).find((prompt) => prompt !== undefined);
+    return found === undefined ? [] : [found];
+  });
+}
+
+const PROMPT_EVENTS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['gen_ai.content.prompt', ['gen_ai.prompt']],
+  ['gen_ai.user.message', ['content', 'gen_ai.event.content']],
+  ['gen_ai.system.message', ['content', 'gen_ai.event.content']],
+  ['gen_ai.client.inference.operation.details', ['gen_ai.input.messages']],
+]);
 
 function parentOf(id: string | undefined): string | undefined {
   return id !== undefined && SPAN_ID.test(id) && !/^0+$/.test(id) ? id : undefined;

@@ -15,6 +15,7 @@ import {
   type PendingRequest,
 } from '../normalize/mcp.ts';
 import { idKey, isBlank, messageSizes, readParts, type LinePart } from './json-rpc.ts';
+import type { ProvenanceSettings } from '../normalize/provenance/settings.ts';
 import { createPendingRequests, opposite } from './pending-requests.ts';
 import { describeOversize, describeUnparsable } from './unreadable-line.ts';
 
@@ -26,13 +27,16 @@ export interface ConversationOptions {
   readonly pendingMax?: number;
   /** Tool definitions remembered to join calls with. */
   readonly toolsMax?: number;
+  /** Absent: the defaults. */
+  readonly provenance?: ProvenanceSettings | undefined;
 }
 
 export type TapAttributes = Readonly<Record<string, string | number | boolean>>;
 
 /** Turns the lines of both directions of one stdio session into events; holds what joins answers to requests. */
 export interface Conversation {
-  start(timeUnixNano: string, attributes: TapAttributes): CustodyEvent;
+  /** `intent`: the agent's task in words, where somebody told it; only fingerprints of its words are kept. */
+  start(timeUnixNano: string, attributes: TapAttributes, intent?: string): CustodyEvent;
   /** Events of one line, in order; usually one, several for a batch or a long tool list. */
   observe(line: Line, direction: Direction, timeUnixNano: string): Iterable<CustodyEvent>;
   /** Records that something was lost between the events before and after. */
@@ -50,7 +54,8 @@ interface Placed {
   readonly isTerminated: boolean;
 }
 
-const DEFINITIONS_PER_EVENT = 256;
+/** Each may take ten kilobytes. */
+const DEFINITIONS_PER_EVENT = 64;
 
 export function createConversation(options: ConversationOptions): Conversation {
   const { tap, digestKey } = options;
@@ -68,6 +73,7 @@ export function createConversation(options: ConversationOptions): Conversation {
     tenantPinned: true,
     observedTimeUnixNano: timeUnixNano,
     digestKey,
+    ...(options.provenance === undefined ? {} : { provenance: options.provenance }),
   });
   const stamp = (timeUnixNano: string) => ({ timeUnixNano, sequence: String(sequence++), peers });
 
@@ -196,17 +202,18 @@ export function createConversation(options: ConversationOptions): Conversation {
     timeUnixNano: string,
     attributes: TapAttributes,
     transition?: 'start' | 'end',
+    intent?: string,
   ) =>
     normalizeTapEvent(
-      { kind, name, attributes, ...(transition === undefined ? {} : { transition }) },
+      { kind, name, attributes, intent, ...(transition === undefined ? {} : { transition }) },
       stamp(timeUnixNano),
       tap,
       contextAt(timeUnixNano),
     );
 
   return {
-    start: (timeUnixNano, attributes) =>
-      tapEvent('session', 'custody.tap.start', timeUnixNano, attributes, 'start'),
+    start: (timeUnixNano, attributes, intent) =>
+      tapEvent('session', 'custody.tap.start', timeUnixNano, attributes, 'start', intent),
     gap: (timeUnixNano, attributes) => tapEvent('context', 'custody.tap.gap', timeUnixNano, attributes),
     *observe(line, direction, timeUnixNano) {
       const unreadable = (found: ReturnType<typeof describeUnparsable>) =>

@@ -10,19 +10,20 @@ const maxEvidence = 32;
  * event, so a replay or a re-delivered event gives the same id.
  */
 export function buildAlert(
-  detector: Detector,
+  { id, version }: Detector,
   finding: Finding,
   detected: DetectEvent,
   sessionKey: string,
 ): Alert {
   const { event, timeMs } = detected;
+  const detector = finding.detector ?? { id, version };
   const dedupKey =
     finding.dedupKey.length <= 512 ? finding.dedupKey : hash('sha256', finding.dedupKey, 'hex');
   const eventMs = Number(event.time_unix_nano.slice(0, -6));
   return {
     schema: ALERT_SCHEMA,
     alert_id: alertId(detector, event.tenant, dedupKey, event.event_id),
-    detector: { id: detector.id, version: detector.version },
+    detector,
     time_unix_nano: eventMs === timeMs ? event.time_unix_nano : `${timeMs}000000`,
     tenant: event.tenant,
     title: text(finding.title),
@@ -35,9 +36,12 @@ export function buildAlert(
     dedup_key: dedupKey,
     evidence: evidenceOf(finding, event.event_id),
     ...(finding.about === undefined
-      ? { session_key: sessionKey, ...triggerFacts(detected) }
+      ? { ...(sessionKey === '' ? {} : { session_key: sessionKey }), ...triggerFacts(detected) }
       : subjectFacts(finding.about)),
     references: finding.references,
+    ...(finding.mode === undefined ? {} : { mode: finding.mode }),
+    ...(finding.suppressedBy === undefined ? {} : { suppressed_by: finding.suppressedBy }),
+    ...(finding.runbook === undefined ? {} : { runbook: finding.runbook }),
   };
 }
 
@@ -98,12 +102,17 @@ function text(value: string): string {
   return cutText(value, 2048);
 }
 
-function alertId(detector: Detector, tenant: string, dedupKey: string, eventId: string): string {
+function alertId(detector: Alert['detector'], tenant: string, dedupKey: string, eventId: string): string {
   const hex = hash(
     'sha256',
     `custody.alert/v1\n${detector.id}\n${detector.version}\n${tenant}\n${dedupKey}\n${eventId}`,
     'hex',
   );
+  return uuidOfDigest(hex);
+}
+
+/** A version-8 UUID (RFC 9562) of the first 122 bits of a digest in hex. */
+export function uuidOfDigest(hex: string): string {
   const variant = '89ab'.charAt(parseInt(hex.charAt(16), 16) & 3);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

@@ -1,6 +1,10 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
-import { toolKeyOf, type CallFacts, type Fresh } from '../detector.ts';
+import { toolKeyOf, type CallFacts, type ContactFacts, type Fresh, type ValueFacts } from '../detector.ts';
 import { itemHash } from '../learning/item-hash.ts';
+import type { Registry } from '../registry/registry.ts';
+import { contactsOf, valuesOf } from './provenance.ts';
+import type { SessionMemory } from './session-memory.ts';
+import { actionOf, traitsOf } from './tool-traits.ts';
 
 /**
  * One call is often told several times: the agent's execute_tool span, the MCP client span, the server span, a
@@ -8,7 +12,6 @@ import { itemHash } from '../learning/item-hash.ts';
  * observation only adds what is new.
  */
 export interface CallRecord extends Writable<CallFacts> {
-  server: string | undefined;
   callId: string | undefined;
   requestId: string | undefined;
   traceId: string | undefined;
@@ -21,22 +24,38 @@ export interface CallRecord extends Writable<CallFacts> {
   ticket: string | undefined;
 }
 
+/** What the engine knows around a call. */
+export interface CallContext {
+  readonly memory: SessionMemory;
+  readonly registry: Registry | undefined;
+}
+
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 type PolicyDecision = NonNullable<NonNullable<CustodyEvent['policy']>['decision']>;
 
 const maxIdsPerCall = 8;
 const maxDestinations = 32;
 const noDestinations: readonly string[] = [];
+const noContacts: readonly ContactFacts[] = [];
+const noValues: readonly ValueFacts[] = [];
 export const nothingFresh: Fresh = {
   call: false,
   argumentsSize: false,
   resultSize: false,
+  values: false,
   outcome: false,
   destinations: noDestinations,
 };
 
-export function newCall(event: CustodyEvent, index: number, timeMs: number): CallRecord {
+export function newCall(
+  event: CustodyEvent,
+  index: number,
+  timeMs: number,
+  { registry }: CallContext,
+): CallRecord {
   const toolKey = toolKeyOf(event) ?? '';
+  const registered = registry?.tool(event.server?.name, event.tool?.name);
+  const action = actionOf(event.tool, registered);
   return {
     index,
     eventId: event.event_id,
@@ -44,7 +63,9 @@ export function newCall(event: CustodyEvent, index: number, timeMs: number): Cal
     tool: event.tool?.name ?? '',
     toolKey,
     toolHash: itemHash(toolKey),
-    action: event.tool?.action ?? 'unknown',
+    zone: registered?.zone ?? registry?.server(event.server?.name)?.zone,
+    action,
+    traits: traitsOf(event.tool, action, registered),
     continuation: event.mcp?.continuation === true,
     argumentsDigest: undefined,
     argumentsBytes: undefined,
@@ -52,6 +73,9 @@ export function newCall(event: CustodyEvent, index: number, timeMs: number): Cal
     resultBytes: undefined,
     category: undefined,
     destinations: noDestinations,
+    contacts: noContacts,
+    values: noValues,
+    flowBytes: 0,
     server: event.server?.name,
     callId: undefined,
     requestId: undefined,
@@ -108,7 +132,12 @@ function sameServer(call: CallRecord, event: CustodyEvent): boolean {
 }
 
 /** Adds what the event knows to the call and says what was new. */
-export function mergeInto(call: CallRecord, event: CustodyEvent, first: boolean): Fresh {
+export function mergeInto(
+  call: CallRecord,
+  event: CustodyEvent,
+  first: boolean,
+  { memory, registry }: CallContext,
+): Fresh {
   remember(call.observers, observerOf(event) + phaseOf(event));
   remember(call.spans, event.trace?.span_id);
   remember(call.parents, event.trace?.parent_span_id);
@@ -116,7 +145,11 @@ export function mergeInto(call: CallRecord, event: CustodyEvent, first: boolean)
   call.requestId ??= event.mcp?.request_id;
   call.traceId ??= event.trace?.trace_id;
   call.server ??= event.server?.name;
-  if (call.action === 'unknown') call.action = event.tool?.action ?? 'unknown';
+  if (!first && (call.action === 'unknown' || event.tool?.annotations !== undefined)) {
+    const registered = registry?.tool(call.server, call.tool);
+    if (call.action === 'unknown') call.action = actionOf(event.tool, registered);
+    call.traits = traitsOf(event.tool, call.action, registered);
+  }
   if (event.mcp?.continuation === true) call.continuation = true;
   if (event.policy?.decision !== undefined && event.policy.decision !== 'unknown')
     call.decision = event.policy.decision;
@@ -130,20 +163,33 @@ export function mergeInto(call: CallRecord, event: CustodyEvent, first: boolean)
   const category = event.result?.category;
   const outcome = call.category === undefined && category !== undefined && category !== 'unknown';
   if (outcome) call.category = category;
-  return { call: first, argumentsSize, resultSize, outcome, destinations: mergeDestinations(call, event) };
+  const values = call.values.length === 0 && event.arguments?.values !== undefined;
+  if (values) {
+    call.values = valuesOf(memory, event);
+    for (const value of call.values) if (value.origin === 'output') call.flowBytes += value.sizeBytes;
+  }
+  const destinations = mergeDestinations(call, event, memory);
+  return { call: first, argumentsSize, resultSize, values, outcome, destinations };
 }
 
 /** Adds the destinations of a service call behind the tool. */
-export function mergeApiCall(call: CallRecord, event: CustodyEvent): Fresh {
+export function mergeApiCall(call: CallRecord, event: CustodyEvent, { memory }: CallContext): Fresh {
   remember(call.spans, event.trace?.span_id);
-  return { ...nothingFresh, destinations: mergeDestinations(call, event) };
+  return { ...nothingFresh, destinations: mergeDestinations(call, event, memory) };
 }
 
-function mergeDestinations(call: CallRecord, event: CustodyEvent): readonly string[] {
+function mergeDestinations(
+  call: CallRecord,
+  event: CustodyEvent,
+  memory: SessionMemory,
+): readonly string[] {
   const told = event.destinations;
   if (told === undefined || told.length === 0) return noDestinations;
   const fresh = told.filter((destination) => !call.destinations.includes(destination));
-  if (fresh.length > 0) call.destinations = [...call.destinations, ...fresh].slice(0, maxDestinations);
+  if (fresh.length === 0) return noDestinations;
+  call.destinations = [...call.destinations, ...fresh].slice(0, maxDestinations);
+  const contacts = contactsOf(memory, event, fresh);
+  call.contacts = [...call.contacts, ...contacts].slice(0, maxDestinations);
   return fresh;
 }
 

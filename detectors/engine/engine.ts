@@ -1,13 +1,20 @@
 import type { Alert, Severity } from '../../schemas/alert.ts';
 import type { DetectConfig } from '../../schemas/config.ts';
-import type { CustodyEvent } from '../../schemas/event.ts';
+import type { CustodyEvent, EventKind } from '../../schemas/event.ts';
+import { eventKind } from '../../schemas/event.ts';
+import type { PolicyDocument } from '../../schemas/policy-document.ts';
 import { buildAlert } from './alert-build.ts';
 import { builtInDetectors } from '../built-in.ts';
-import { type DetectEvent, type Detector, type Finding } from '../detector.ts';
+import { isConsequential } from '../detector.ts';
+import type { DetectEvent, Detector, Finding, ScoreProbe } from '../detector.ts';
 import type { LiveTenant, SessionRecord, TenantRecord } from './engine-state.ts';
 import { clampTimeMs } from './event-time.ts';
-import { concernsDetectors, dropOldest, isNew, observeCall } from './observe.ts';
+import { holdSession, judgeHeld, judgeOpen, quarantine, verdictOf } from './held-sessions.ts';
+import { changeIncident, joinIncident } from './incident-grouping.ts';
+import { dropOldest, isNew, observeCall, opensSession } from './observe.ts';
+import { createPoliciesInForce } from './policies-in-force.ts';
 import { keepPolicy, policyForCall, policyForEvent } from './policy-join.ts';
+import { rememberIntent, rememberResult } from './session-memory.ts';
 import { createSessionTable } from './session-table.ts';
 import type { EpochChanges, SharedChange } from './shared-statistics.ts';
 import { createSharedTables } from './shared-tables.ts';
@@ -15,13 +22,14 @@ import {
   decodeState,
   encodeState,
   engineName,
+  policiesName,
   sessionName,
   tenantName,
   type StateChange,
 } from './snapshot.ts';
 
 /** Raised when the engine's own records change shape. */
-const stateVersion = 2;
+const stateVersion = 3;
 const maxAlerted = 64;
 const defaultRepeatAfterMs = 30 * 60_000;
 
@@ -30,6 +38,8 @@ export interface EngineOptions {
   readonly detectors?: readonly Detector[];
   /** The same finding again in a session is silent for this long. */
   readonly repeatAfterMs?: number;
+  /** Hears every score a detector gives, alert or not; for evaluation. */
+  readonly onScore?: ScoreProbe;
 }
 
 export interface DetectRecord {
@@ -63,6 +73,10 @@ export interface Engine {
    * of all partitions that became visible are applied in the order given. Every earlier epoch must have been applied.
    */
   beginEpoch(epoch: number, visible: readonly EpochChanges[]): void;
+  /** Digests of the policy documents in force, by type. */
+  policyDigests(): Readonly<Record<string, string>>;
+  /** How many tenants each detector is still learning, as `learning/<detector id>`. */
+  learningTenants(): Record<string, number>;
   /** How far the detectors have learned what is normal for the tenant, by detector id. */
   learning(tenant: string): Record<string, { readonly learning: boolean; readonly seen: number }>;
 }
@@ -79,16 +93,21 @@ export type EngineStats = Record<
   | 'clampedTimes'
   | 'evictedSessions'
   | 'evictedTenants'
-  | 'repeatedAlerts',
+  | 'repeatedAlerts'
+  | 'heldSessions'
+  | 'unjudgedSessions',
   number
 >;
 
 export function createEngine(config: DetectConfig, options: EngineOptions = {}): Engine {
-  const detectors = options.detectors ?? builtInDetectors(config);
+  const detectors = options.detectors ?? builtInDetectors(config, options.onScore);
   const repeatAfterMs = options.repeatAfterMs ?? defaultRepeatAfterMs;
   const version = `detect-state/${stateVersion} ${detectors.map(({ id, version: v }) => `${id}/${v}`).join(' ')}`;
+  const byKind = detectorsByKind(detectors);
+  const policies = createPoliciesInForce();
   const shared = createSharedTables(detectors, config.shared_statistics.enabled);
   let epoch: number | undefined;
+  let policiesChanged = false;
   const changedTenants = new Map<string, LiveTenant | undefined>();
   const changedSessions = new Set<SessionRecord>();
   const goneSessions = new Set<string>();
@@ -99,6 +118,7 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     duplicates: 0,
     clamped: 0,
     repeated: 0,
+    unjudged: 0,
   };
   let seq = 0;
 
@@ -109,10 +129,10 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     newTenantStates: (tenant) => detectors.map((detector) => detector.newTenantState(tenant)),
     newSessionStates: () => detectors.map((detector) => detector.newSessionState()),
     onSessionClosed(tenant, session) {
-      detectors.forEach((detector, index) => {
-        detector.closeSession?.(stateOf(tenant, session, index), session.quarantined);
-      });
-      if (session.quarantined) counts.quarantined -= 1;
+      if (session.quarantined) {
+        counts.unjudged += holdSession(tenant.record, session);
+        counts.quarantined -= 1;
+      } else learn(tenant, session.states);
       changedTenants.set(tenant.record.tenant, tenant);
       forget(session);
     },
@@ -125,36 +145,48 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     goneSessions.add(sessionName(session.tenant, session.key));
   }
 
-  function stateOf(tenant: LiveTenant, session: SessionRecord, index: number) {
+  function stateOf(tenant: LiveTenant, states: readonly unknown[], index: number) {
     return {
       tenant: tenant.record.states[index],
-      session: session.states[index],
+      session: states[index],
       shared: shared.of(detectors[index]),
     };
   }
 
-  function quarantine(tenant: LiveTenant, session: SessionRecord): void {
-    session.quarantined = true;
-    counts.quarantined += 1;
-    detectors.forEach((detector, index) => detector.quarantine?.(stateOf(tenant, session, index)));
+  function learn(tenant: LiveTenant, states: readonly unknown[]): void {
+    detectors.forEach((detector, index) => detector.learn?.(stateOf(tenant, states, index)));
   }
 
   function observe(session: SessionRecord, event: CustodyEvent, timeMs: number): DetectEvent {
+    const registry = policies.registryOf(event.tenant);
     if (event.kind === 'policy') keepPolicy(session.policies, event, timeMs);
-    const { call, fresh } = observeCall(session, event, timeMs);
+    rememberIntent(session.memory, event);
+    const callCount = session.callCount;
+    const { call, fresh } = observeCall(session, event, timeMs, { memory: session.memory, registry });
     if (fresh.call) counts.calls += 1;
     else if (call !== undefined) counts.merged += 1;
     const policy =
       call === undefined
         ? policyForEvent(session.policies, event, timeMs)
         : policyForCall(session.policies, call, timeMs);
+    const { key, rank, openedMs, quarantined, memory } = session;
     return {
       event,
       timeMs,
       call,
       fresh,
       ...policy,
-      quarantined: session.quarantined,
+      registry,
+      session: {
+        key,
+        rank,
+        callCount,
+        openedMs,
+        quarantined,
+        untrustedSources: memory.untrusted,
+        sensitive: memory.sensitive,
+      },
+      actorKey: event.actor?.id ?? event.client?.name ?? event.actor?.runtime_id ?? key,
     };
   }
 
@@ -163,14 +195,68 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     let current: Detector | undefined;
     const raise = (finding: Finding) => {
       if (current === undefined) return;
-      if (isRepeat(session, current.id, finding, detected.timeMs)) counts.repeated += 1;
-      else alerts.push(buildAlert(current, finding, detected, session.key));
+      if (isRepeat(session, finding.detector?.id ?? current.id, finding, detected.timeMs))
+        counts.repeated += 1;
+      else
+        alerts.push(
+          inIncident(tenant, session, buildAlert(current, finding, detected, session.key), detected),
+        );
     };
-    for (let index = 0; index < detectors.length; index += 1) {
+    for (const index of byKind.get(detected.event.kind) ?? []) {
       current = detectors[index];
-      current?.step(detected, stateOf(tenant, session, index), raise);
+      current?.step(detected, stateOf(tenant, session.states, index), raise);
     }
     return alerts;
+  }
+
+  /** An alert on trial or silenced is recorded beside what people work on: it is of no incident and holds nothing back. */
+  function inIncident(
+    tenant: LiveTenant,
+    session: SessionRecord,
+    alert: Alert,
+    detected: DetectEvent,
+  ): Alert {
+    const digests = policies.digests();
+    const judged = Object.keys(digests).length === 0 ? alert : { ...alert, policy_digests: digests };
+    if (alert.mode !== undefined) return judged;
+    // An alert about another session, raised because time went by, is no reason to mistrust this one.
+    const about = alert.session_key === session.key ? session : tenant.sessions.get(alert.session_key ?? '');
+    const { id, isOwn, risk, related } = joinIncident(tenant.record.incidents, alert, {
+      timeMs: detected.timeMs,
+      consequence: about === session && wasDone(detected),
+      current: about?.incident,
+    });
+    if (about !== undefined) {
+      about.incident = { id, isOwn };
+      if (quarantines[alert.severity]) {
+        if (!about.quarantined) counts.quarantined += 1;
+        quarantine(about, id);
+      }
+      changedSessions.add(about);
+    }
+    const named = related.length === 0 ? {} : { related_incidents: [...related] };
+    return { ...judged, incident_id: id, risk_score: risk, ...named };
+  }
+
+  /**
+   * Somebody has changed an incident: a resolved one takes no more alerts; by its disposition, what its sessions showed is
+   * learned after all, or never. It is no event of the agents: it moves no clock and makes no tenant.
+   */
+  function judgeIncident({ tenant: name, incident }: CustodyEvent): void {
+    const tenant = table.find(name);
+    if (tenant === undefined || incident === undefined) return;
+    changedTenants.set(name, tenant);
+    changeIncident(tenant.record.incidents, incident);
+    const { incident_id: id } = incident;
+    const verdict = verdictOf(incident);
+    if (verdict === undefined) return;
+    for (const { states } of judgeHeld(tenant.record, id, verdict)) learn(tenant, states);
+    for (const session of tenant.sessions.values()) {
+      const before = session.quarantined;
+      if (!judgeOpen(session, id, verdict)) continue;
+      counts.quarantined += Number(session.quarantined) - Number(before);
+      changedSessions.add(session);
+    }
   }
 
   function isRepeat(session: SessionRecord, detectorId: string, finding: Finding, timeMs: number): boolean {
@@ -186,32 +272,39 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
   return {
     process({ event, appendTimeMs }) {
       seq += 1;
-      if (!concernsDetectors(event)) return [];
+      if (event.kind === 'policy_document') {
+        policies.enter(event);
+        policiesChanged = true;
+        return [];
+      }
+      if (event.kind === 'incident') {
+        judgeIncident(event);
+        return [];
+      }
       const timeMs = clampTimeMs(event.time_unix_nano, appendTimeMs);
       if (timeMs !== Number(event.time_unix_nano.slice(0, -6))) counts.clamped += 1;
       const tenant = table.touchTenant(event.tenant, seq);
       if (timeMs > tenant.record.streamMs) tenant.record.streamMs = timeMs;
-      table.closeIdle(tenant);
-      const session = table.sessionOf(tenant, event, seq);
       changedTenants.set(event.tenant, tenant);
-      changedSessions.add(session);
+      table.closeIdle(tenant);
+      const session = opensSession(event)
+        ? table.sessionOf(tenant, event, seq)
+        : table.sessionAround(tenant, event, seq);
+      if (session !== tenant.record.ambient) changedSessions.add(session);
       if (!isNew(session.seen, event.event_id)) {
         counts.duplicates += 1;
         return [];
       }
       const detected = observe(session, event, timeMs);
       const alerts = detect(tenant, session, detected);
-      // An alert about another session, raised because time went by, is no reason to mistrust this one.
-      const isSuspect = alerts.some(
-        ({ severity, session_key }) => quarantines[severity] && session_key === session.key,
-      );
-      if (!session.quarantined && isSuspect) quarantine(tenant, session);
-      if (event.kind === 'session' && event.session?.transition === 'end') table.close(tenant, session);
+      if (detected.call !== undefined) rememberResult(session.memory, event, detected.call);
+      const isEnd = event.kind === 'session' && event.session?.transition === 'end';
+      if (isEnd && session !== tenant.record.ambient) table.close(tenant, session);
       return alerts;
     },
 
     *snapshot() {
-      if (changedSessions.size + goneSessions.size + changedTenants.size === 0) return;
+      if (changedSessions.size + goneSessions.size + changedTenants.size === 0 && !policiesChanged) return;
       for (const session of changedSessions) {
         const name = sessionName(session.tenant, session.key);
         goneSessions.delete(name);
@@ -223,7 +316,9 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
         yield { name: tenantName(name), value };
       }
       yield { name: engineName, value: encodeState(version, { seq, epoch }) };
+      if (policiesChanged) yield { name: policiesName, value: encodeState(version, policies.saved()) };
       yield* shared.snapshot(version);
+      policiesChanged = false;
       goneSessions.clear();
       changedSessions.clear();
       changedTenants.clear();
@@ -236,6 +331,7 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       const own = of(engineName)[0] as { seq: number; epoch: number | undefined } | undefined;
       seq = own?.seq ?? 0;
       epoch = own?.epoch;
+      policies.restore((of(policiesName)[0] ?? []) as PolicyDocument[]);
       const sessions = of('session/') as SessionRecord[];
       table.restore(of('tenant/') as TenantRecord[], sessions);
       counts.quarantined = sessions.filter(({ quarantined }) => quarantined).length;
@@ -243,6 +339,8 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     },
 
     epoch: () => epoch,
+
+    policyDigests: () => policies.digests(),
 
     epochChanges: () => shared.changes(),
 
@@ -253,9 +351,12 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
 
     stats() {
       let learningTenants = 0;
-      for (const { record } of table.tenants())
+      let heldSessions = 0;
+      for (const { record } of table.tenants()) {
+        heldSessions += record.held.length;
         if (detectors.some((detector, index) => detector.status?.(record.states[index]).learning === true))
           learningTenants += 1;
+      }
       return {
         ...table.counts(),
         learningTenants,
@@ -266,7 +367,19 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
         duplicateEvents: counts.duplicates,
         clampedTimes: counts.clamped,
         repeatedAlerts: counts.repeated,
+        heldSessions,
+        unjudgedSessions: counts.unjudged,
       };
+    },
+
+    learningTenants() {
+      const count: Record<string, number> = {};
+      for (const { record } of table.tenants())
+        detectors.forEach((detector, index) => {
+          if (detector.status?.(record.states[index]).learning !== true) return;
+          count[`learning/${detector.id}`] = (count[`learning/${detector.id}`] ?? 0) + 1;
+        });
+      return count;
     },
 
     learning(tenant) {
@@ -288,3 +401,20 @@ const quarantines: Readonly<Record<Severity, boolean>> = {
   high: true,
   critical: true,
 };
+
+/** The call changed, ran or sent something, and nobody refused it. */
+function wasDone({ call, decision }: DetectEvent): boolean {
+  return (
+    call !== undefined && isConsequential(call.action) && decision !== 'deny' && call.category !== 'denied'
+  );
+}
+
+/** Places of the detectors that want to see a kind of event, in their order. */
+function detectorsByKind(detectors: readonly Detector[]): ReadonlyMap<EventKind, readonly number[]> {
+  return new Map(
+    eventKind.options.map((kind) => [
+      kind,
+      detectors.flatMap(({ kinds }, index) => (kinds === undefined || kinds.includes(kind) ? [index] : [])),
+    ]),
+  );
+}

@@ -1,6 +1,6 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
 import { findCall, findCaller, mergeApiCall, mergeInto, newCall, nothingFresh } from './call-merge.ts';
-import type { CallRecord } from './call-merge.ts';
+import type { CallContext, CallRecord } from './call-merge.ts';
 import type { Fresh } from '../detector.ts';
 import type { SessionRecord } from './engine-state.ts';
 
@@ -12,23 +12,24 @@ export function observeCall(
   session: SessionRecord,
   event: CustodyEvent,
   timeMs: number,
+  context: CallContext,
 ): { call: CallRecord | undefined; fresh: Fresh } {
   if (event.kind === 'api_call') {
     const caller = findCaller(session.calls, event);
-    return { call: caller, fresh: caller === undefined ? nothingFresh : mergeApiCall(caller, event) };
+    return { call: caller, fresh: caller === undefined ? nothingFresh : mergeApiCall(caller, event, context) };
   }
   if (event.kind !== 'tool_call') return { call: undefined, fresh: nothingFresh };
   const known = findCall(session.calls, event);
-  if (known !== undefined) return { call: known, fresh: mergeInto(known, event, false) };
-  const call = newCall(event, session.callCount, timeMs);
+  if (known !== undefined) return { call: known, fresh: mergeInto(known, event, false, context) };
+  const call = newCall(event, session.callCount, timeMs, context);
   session.callCount += 1;
   session.calls.push(call);
   if (session.calls.length > maxCalls) session.calls.shift();
-  return { call, fresh: mergeInto(call, event, true) };
+  return { call, fresh: mergeInto(call, event, true, context) };
 }
 
-/** Kinds that no detector reads open no session, unless they carry a fact that one does read. */
-export function concernsDetectors(event: CustodyEvent): boolean {
+/** Kinds that tell of an agent's work and so open a session; others are seen within one, or outside any. */
+export function opensSession(event: CustodyEvent): boolean {
   switch (event.kind) {
     case 'tool_call':
     case 'session':

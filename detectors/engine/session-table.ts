@@ -1,6 +1,8 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
 import type { LiveTenant, SessionRecord, TenantRecord } from './engine-state.ts';
 import { createFairShare } from './fair-share.ts';
+import { newIncidentTable } from './incident-grouping.ts';
+import { newSessionMemory } from './session-memory.ts';
 
 /** Tenants with fewer events than this go first when there are too many: made-up tenants drive out themselves. */
 const establishedEvents = 20;
@@ -39,7 +41,17 @@ export function createSessionTable(options: SessionTableOptions) {
     if (tenant === undefined) {
       if (newcomers.size + established.size >= options.tenantsMax) evictTenant();
       const states = options.newTenantStates(name);
-      tenant = adopt({ tenant: name, eventCount: 0, lastSeq: seq, shareSeq: seq, streamMs: 0, states });
+      tenant = adopt({
+        tenant: name,
+        eventCount: 0,
+        lastSeq: seq,
+        shareSeq: seq,
+        streamMs: 0,
+        states,
+        ambient: undefined,
+        held: [],
+        incidents: newIncidentTable(),
+      });
     }
     const { record } = tenant;
     record.lastSeq = seq;
@@ -93,22 +105,30 @@ export function createSessionTable(options: SessionTableOptions) {
     }
   }
 
-  function open(tenant: LiveTenant, key: string, rank: number, seq: number): SessionRecord {
-    const session: SessionRecord = {
-      tenant: tenant.record.tenant,
+  function newSession({ record }: LiveTenant, key: string, rank: number, seq: number): SessionRecord {
+    return {
+      tenant: record.tenant,
       key,
       rank,
       lastSeq: seq,
-      lastSeenMs: tenant.record.streamMs,
+      lastSeenMs: record.streamMs,
+      openedMs: record.streamMs,
       quarantined: false,
+      incidents: new Map(),
+      incident: undefined,
       callCount: 0,
       calls: [],
       policies: [],
+      memory: newSessionMemory(),
       seen: [],
       traces: [],
       alerted: new Map(),
       states: options.newSessionStates(),
     };
+  }
+
+  function open(tenant: LiveTenant, key: string, rank: number, seq: number): SessionRecord {
+    const session = newSession(tenant, key, rank, seq);
     tenant.sessions.set(key, session);
     count(tenant, 1, seq);
     while (sessionCount > options.sessionsMax) {
@@ -126,7 +146,7 @@ export function createSessionTable(options: SessionTableOptions) {
    * only knows its trace joins the agent's conversation; when the better name comes second, the session is renamed.
    */
   function sessionOf(tenant: LiveTenant, event: CustodyEvent, seq: number): SessionRecord {
-    const key = event.session?.key ?? event.trace?.trace_id ?? `actor:${event.actor?.id ?? ''}`;
+    const key = keyOf(event);
     const rank = rankOf(event);
     const traceId = event.trace?.trace_id;
     const owner = traceId === undefined ? undefined : tenant.traceOwners.get(traceId);
@@ -143,6 +163,15 @@ export function createSessionTable(options: SessionTableOptions) {
     tenant.sessions.delete(session.key);
     tenant.sessions.set(session.key, session);
     return session;
+  }
+
+  /** The open session an event of a kind that opens none is seen in; else the tenant's ambient one. */
+  function sessionAround(tenant: LiveTenant, event: CustodyEvent, seq: number): SessionRecord {
+    const traceId = event.trace?.trace_id;
+    const owner = traceId === undefined ? undefined : tenant.traceOwners.get(traceId);
+    return (
+      owner ?? tenant.sessions.get(keyOf(event)) ?? (tenant.record.ambient ??= newSession(tenant, '', 0, seq))
+    );
   }
 
   function rename(tenant: LiveTenant, session: SessionRecord, key: string, rank: number): SessionRecord {
@@ -177,6 +206,7 @@ export function createSessionTable(options: SessionTableOptions) {
     closeIdle,
     close,
     sessionOf,
+    sessionAround,
     /** Called with the session while it still has its old key. */
     onRename(listener: (session: SessionRecord) => void) {
       onRenamed = listener;
@@ -207,6 +237,10 @@ export function createSessionTable(options: SessionTableOptions) {
       yield* established.values();
     },
   };
+}
+
+function keyOf(event: CustodyEvent): string {
+  return event.session?.key ?? event.trace?.trace_id ?? `actor:${event.actor?.id ?? ''}`;
 }
 
 /** An `actor:` fallback and everything inferred rank lowest; what the agent itself names ranks highest. */

@@ -19,6 +19,7 @@ export class SnapshotVersionError extends Error {
 }
 
 export const engineName = 'engine';
+export const policiesName = 'policies';
 export const tenantName = (tenant: string) => `tenant/${tenant}`;
 export const sharedName = (detectorId: string) => `shared/${detectorId}`;
 export const changesName = (detectorId: string) => `changes/${detectorId}`;

@@ -18,24 +18,6 @@ export function addItem(items: KnownItems, item: number, cap: number): number | 
   return evicted;
 }
 
-/** Takes one session back. True when nobody has the item any more. */
-export function removeItem(items: KnownItems, item: number): boolean {
-  const count = items.get(item);
-  if (count === undefined) return false;
-  if (count > 1) {
-    items.set(item, count - 1);
-    return false;
-  }
-  items.delete(item);
-  return true;
-}
-
-/** Some session other than the asking one has had the item. */
-export function knownToOthers(items: KnownItems, item: number, ownItems: readonly number[]): boolean {
-  const count = items.get(item);
-  return count !== undefined && (count > 1 || !ownItems.includes(item));
-}
-
 function evictItem(items: KnownItems): number | undefined {
   let victim: number | undefined;
   let victimCount = Infinity;

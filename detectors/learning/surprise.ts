@@ -1,20 +1,3 @@
-/** Items of one class: how often sessions had one, and how many of the items only one session has had. */
-export interface NoveltyRate {
-  occurrences: number;
-  singles: number;
-}
-
-/**
- * Good-Turing estimate of the chance that the next item is a new one: the share of items seen once. It needs no
- * second pass and forgets the first sessions, for which everything was new, as soon as others repeat them.
- * `own*` is what the asking session put in itself. Never 0 or 1.
- */
-export function noveltyShare(rate: NoveltyRate, ownOccurrences: number, ownSingles: number): number {
-  const occurrences = Math.max(0, rate.occurrences - ownOccurrences);
-  const singles = Math.min(occurrences, Math.max(0, rate.singles - ownSingles));
-  return (singles + 1) / (occurrences + 2);
-}
-
 /**
  * -log2(p) for p in (0, 1], by repeated doubling and a chord: only additions and multiplications, so that every
  * machine gets the same bits (Math.log2 is not exact everywhere). Error below 0.09 bits.
@@ -49,7 +32,10 @@ export function scoreBucket(bits: number): number {
 /** Puts a session in, or moves it up from its earlier bucket (-1: not in yet). */
 export function recordScore(histogram: ScoreHistogram, from: number, to: number): void {
   const { counts } = histogram;
-  if (from >= 0) forgetScore(histogram, from);
+  if (from >= 0 && (counts[from] ?? 0) > 0) {
+    counts[from] = (counts[from] ?? 0) - 1;
+    histogram.total -= 1;
+  }
   if (histogram.total >= histogramWindow) {
     histogram.total = 0;
     for (let bucket = 0; bucket < counts.length; bucket += 1) {
@@ -60,13 +46,6 @@ export function recordScore(histogram: ScoreHistogram, from: number, to: number)
   while (counts.length <= to) counts.push(0);
   counts[to] = (counts[to] ?? 0) + 1;
   histogram.total += 1;
-}
-
-export function forgetScore(histogram: ScoreHistogram, bucket: number): void {
-  const count = histogram.counts[bucket] ?? 0;
-  if (count === 0) return;
-  histogram.counts[bucket] = count - 1;
-  histogram.total -= 1;
 }
 
 /**

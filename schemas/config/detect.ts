@@ -1,5 +1,8 @@
 import { z } from 'zod';
 import { KiB, MiB } from './bytes.ts';
+import { detectAccess } from './detect-access.ts';
+import { detectContent } from './detect-content.ts';
+import { detectOperations } from './detect-operations.ts';
 
 export const detect = z.strictObject({
   session_idle_ms: z
@@ -44,7 +47,7 @@ export const detect = z.strictObject({
     .strictObject({
       enabled: z.boolean().default(true),
       threshold: z.number().min(0).max(1).default(0.95),
-      learning_sessions: z.int().min(1).max(100_000).default(20).describe('sessions before the first alert'),
+      learning_sessions: z.int().min(1).max(100_000).default(50).describe('sessions before the first alert'),
     })
     .prefault({}),
   exfil: z
@@ -72,6 +75,7 @@ export const detect = z.strictObject({
     .strictObject({
       enabled: z.boolean().default(true),
       write_ttl_max_sec: z.int().min(1).default(900),
+      step_ups: z.int().min(2).max(16).default(3).describe('in one session, after servers asked for more'),
     })
     .prefault({}),
   loop: z
@@ -83,6 +87,27 @@ export const detect = z.strictObject({
       retries: z.int().min(1).default(5),
       error_run: z.int().min(2).default(4),
       plan_depth: z.int().min(1).default(12),
+      depth: z
+        .int()
+        .min(2)
+        .default(45)
+        .describe('calls in one session, or the 99.9th percentile where higher'),
+      spending_calls: z
+        .int()
+        .min(2)
+        .default(60)
+        .describe('calls in one session without progress, or four times the 99th percentile'),
+      flood_retries: z
+        .int()
+        .min(3)
+        .max(256)
+        .default(20)
+        .describe('retries of one actor over several sessions'),
+      flood_within_ms: z
+        .int()
+        .min(1000)
+        .max(3_600_000)
+        .default(10 * 60_000),
     })
     .prefault({}),
   receipt_gap: z
@@ -102,4 +127,7 @@ export const detect = z.strictObject({
         .describe('calls of a server with both halves before the first alert about it'),
     })
     .prefault({}),
+  ...detectAccess,
+  ...detectContent,
+  ...detectOperations,
 });

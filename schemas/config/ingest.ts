@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { TENANT_PATTERN } from '../event.ts';
+import { senderTenant } from '../control-tenant.ts';
+import { limits } from '../event.ts';
 import { KiB, MiB } from './bytes.ts';
 import { listener, token } from './listener.ts';
 
@@ -7,7 +8,7 @@ export const ingest = z.strictObject({
   http: listener(4318).prefault({}),
   grpc: listener(4317).prefault({}),
   tokens: z.array(token).default([]).describe('empty = no authentication, loopback only'),
-  tenant: z.string().regex(TENANT_PATTERN).default('default').describe('for records that name none'),
+  tenant: senderTenant.default('default').describe('for records that name none'),
   request_max_bytes: z
     .int()
     .min(KiB)
@@ -23,6 +24,26 @@ export const ingest = z.strictObject({
     .default(1 * MiB)
     .describe('longer values are cut before redaction'),
   records_max: z.int().min(1).max(1_000_000).default(50_000).describe('records in one request'),
+  provenance: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe('fingerprints of values and words, by which detectors see where a value came from'),
+      result_tokens_max: z
+        .int()
+        .min(0)
+        .max(limits.tokens)
+        .default(limits.tokens)
+        .describe('words kept of one result or intent; 0 = none'),
+      scan_max_bytes: z
+        .int()
+        .min(KiB)
+        .max(16 * MiB)
+        .default(256 * KiB)
+        .describe('read of one result or intent for its words'),
+    })
+    .prefault({}),
   in_flight_max_bytes: z
     .int()
     .min(MiB)

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TENANT_PATTERN } from '../event.ts';
+import { senderTenant } from '../control-tenant.ts';
 import { file, secret } from './secret.ts';
 
 const port = z.int().min(0).max(65535).describe('0 = any free port');
@@ -21,4 +21,4 @@ export const listener = (defaultPort: number) =>
   });
 
 /** A bearer token; with `tenant`, records sent with it belong to that tenant whatever they say. */
-export const token = secret.extend({ tenant: z.string().regex(TENANT_PATTERN).optional() });
+export const token = secret.extend({ tenant: senderTenant.optional() });

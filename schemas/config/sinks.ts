@@ -6,6 +6,10 @@ const retry = z.strictObject({
   base_ms: z.int().min(1).max(60_000).default(500),
   cap_ms: z.int().min(1).max(3_600_000).default(60_000),
 });
+const includeShadow = z
+  .boolean()
+  .default(false)
+  .describe('also send alerts of rules on trial and silenced ones; they are in the ledger either way');
 const sinkId = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/);
 
 /** A syslog receiver, and how messages to it look. */
@@ -33,6 +37,7 @@ export const sink = z.discriminatedUnion('type', [
     path: file.optional().describe('default: alerts/<id>.ocsf.ndjson in the data directory'),
     fsync: z.boolean().default(true),
     retry: retry.prefault({}),
+    include_shadow: includeShadow,
   }),
   z.strictObject({
     id: sinkId,
@@ -43,6 +48,7 @@ export const sink = z.discriminatedUnion('type', [
     allow_private_addresses: z.boolean().default(false),
     timeout_ms: z.int().min(100).max(120_000).default(20_000),
     retry: retry.prefault({}),
+    include_shadow: includeShadow,
   }),
   z.strictObject({
     id: sinkId,
@@ -50,5 +56,6 @@ export const sink = z.discriminatedUnion('type', [
     ...syslogReceiver,
     message_max_bytes: z.int().min(480).max(65_536).default(8192),
     retry: retry.prefault({}),
+    include_shadow: includeShadow,
   }),
 ]);

@@ -4,9 +4,15 @@ import { engineCode, storeError } from './clickhouse-error.ts';
 import { entriesMigration } from './migrations/0001-entries.ts';
 import { evidenceMigration } from './migrations/0002-evidence.ts';
 import { verificationViewsMigration } from './migrations/0003-verification-views.ts';
+import { incidentsMigration } from './migrations/0004-incidents.ts';
 import { engineOf, onCluster, SINGLE, type Migration, type SchemaVariant } from './migrations/migration.ts';
 
-const MIGRATIONS: readonly Migration[] = [entriesMigration, evidenceMigration, verificationViewsMigration];
+const MIGRATIONS: readonly Migration[] = [
+  entriesMigration,
+  evidenceMigration,
+  verificationViewsMigration,
+  incidentsMigration,
+];
 /** The schema version this program writes and reads. */
 export const SCHEMA_VERSION = MIGRATIONS.at(-1)?.version ?? 0;
 

@@ -11,6 +11,7 @@ export const claudeCode: Dialect = {
   fields: { userId: ['user.account_uuid', 'user.account_id'] },
   localFields: {
     name: ['event.name'],
+    prompt: ['prompt'],
     toolName: ['mcp_tool_name', 'tool_name'],
     serverName: ['mcp_server_name', 'server_name'],
     callId: ['tool_use_id'],

@@ -7,6 +7,7 @@ export const codex: Dialect = {
   fields: {},
   localFields: {
     name: ['event.name'],
+    prompt: ['prompt'],
     toolName: ['tool_name'],
     serverName: ['mcp_server', 'mcp_server_name'],
     callId: ['call_id'],

@@ -7,6 +7,7 @@ export const geminiCli: Dialect = {
   fields: {},
   localFields: {
     name: ['event.name'],
+    prompt: ['prompt'],
     toolName: ['function_name'],
     serverName: ['mcp_server_name'],
     arguments: ['function_args'],

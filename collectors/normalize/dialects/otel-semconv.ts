@@ -1,5 +1,11 @@
 import type { Dialect } from '../dialect.ts';
 
+/** Events that hold one message of a conversation, or all of one inference. */
+const MESSAGE_EVENTS = [
+  ...['gen_ai.user.message', 'gen_ai.system.message', 'gen_ai.assistant.message', 'gen_ai.tool.message'],
+  ...['gen_ai.choice', 'gen_ai.client.inference.operation.details'],
+];
+
 /**
  * OpenTelemetry semantic conventions for MCP and generative AI, with the open proposals on guardrails, decisions, approvals and
  * threat detection as aliases.
@@ -17,6 +23,7 @@ export const otelSemconv: Dialect = {
       'apply_guardrail',
       'execute_authorization',
     ],
+    names: MESSAGE_EVENTS,
   },
   fields: {
     method: ['mcp.method.name', 'mcp.method', 'rpc.method'],
@@ -34,6 +41,11 @@ export const otelSemconv: Dialect = {
     serverVersion: ['mcp.server.version'],
     serverAddress: ['server.address', 'net.peer.name', 'http.host', 'peer.service'],
     url: ['url.full', 'http.url'],
+    httpOrigin: ['http.request.header.origin'],
+    httpHost: ['http.request.header.host'],
+    peerAddress: ['network.peer.address', 'net.sock.peer.addr'],
+    prompt: ['gen_ai.input.messages', 'gen_ai.prompt', 'gen_ai.request.messages', 'llm.prompts'],
+    itemCount: ['db.response.returned_rows', 'messaging.batch.message_count'],
     requestId: ['jsonrpc.request.id', 'mcp.request.id'],
     protocolVersion: ['mcp.protocol.version'],
     mcpSessionId: ['mcp.session.id'],
@@ -52,6 +64,7 @@ export const otelSemconv: Dialect = {
     outputTokens: ['gen_ai.usage.output_tokens', 'gen_ai.usage.completion_tokens'],
     environment: ['deployment.environment.name', 'deployment.environment'],
     grants: ['enduser.scope', 'oauth.scope'],
+    audience: ['oauth.audience', 'oauth.resource_indicator'],
     decision: [
       ...['gen_ai.guardrail.action.type', 'agent.threat.detection.action', 'gen_ai.agent.decision.outcome'],
       ...['gen_ai.mcp.tool.approval.status', 'gen_ai.agent.tool.disposition'],
@@ -70,7 +83,10 @@ export const otelSemconv: Dialect = {
     policyVersion: ['gen_ai.agent.authorization.policy.version', 'agent.threat.detection.ruleset'],
     approver: ['gen_ai.mcp.tool.approval.approver_id'],
   },
+  // The content of a message event; whose message it is, the event's name tells.
+  localFields: { prompt: ['gen_ai.event.content', 'content'] },
   names: [
+    ...MESSAGE_EVENTS.map((name) => ({ name, kind: 'model' as const })),
     { name: 'execute_tool ', match: 'prefix', kind: 'tool_call', vantage: 'agent', toolInName: true },
     { name: 'tools/call ', match: 'prefix', kind: 'tool_call', toolInName: true },
     { name: 'MCP send tools/call ', match: 'prefix', kind: 'tool_call', vantage: 'client', toolInName: true },

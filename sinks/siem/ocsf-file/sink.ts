@@ -5,7 +5,7 @@ import type { Sink } from '../../sink.ts';
 import { encodeOcsf } from '../ocsf/encode.ts';
 import { openLineFile, type LineFile } from './line-file.ts';
 
-export type OcsfFileSinkConfig = Extract<SinkConfig, { type: 'ocsf_file' }>;
+export type OcsfFileSinkConfig = Omit<Extract<SinkConfig, { type: 'ocsf_file' }>, 'include_shadow'>;
 
 /** File tailers cut or refuse very long lines; an ordinary alert takes 2–4 KiB. */
 const LINE_MAX_BYTES = 64 * 1024;

@@ -35,6 +35,8 @@ export function detectionFinding(alert: Alert, context: FindingContext) {
   const timeMs = Number(BigInt(alert.time_unix_nano) / 1_000_000n);
   const percent = Math.round(alert.score * 100);
   const { id: severityId, caption, risk } = severities[alert.severity];
+  // Of the incident so far, where there is one: it rises with the alerts that agree.
+  const riskScore = alert.risk_score ?? percent;
   const disposition = dispositions.get(alert.policy_decision ?? '');
   const resources = resourcesOf(alert);
   return {
@@ -49,13 +51,11 @@ export function detectionFinding(alert: Alert, context: FindingContext) {
     time: timeMs,
     severity_id: severityId,
     severity: caption,
-    status_id: 1,
-    status: 'New',
-    is_alert: true,
+    ...statusOf(alert),
     message: alert.reason,
     ...disposition,
     ...confidence(percent),
-    risk_score: percent,
+    risk_score: Math.round(riskScore),
     risk_level_id: risk,
     risk_level: riskLevels[risk],
     metadata: {
@@ -117,8 +117,18 @@ export function detectionFinding(alert: Alert, context: FindingContext) {
       owasp: alert.references.owasp,
       ...(alert.policy_decision !== undefined && { policy_decision: alert.policy_decision }),
       ...(alert.destinations !== undefined && { destinations: alert.destinations }),
+      ...(alert.incident_id !== undefined && { incident_id: alert.incident_id }),
+      ...(alert.related_incidents !== undefined && { related_incidents: alert.related_incidents }),
+      ...(alert.mode !== undefined && { mode: alert.mode }),
+      ...(alert.suppressed_by !== undefined && { suppressed_by: alert.suppressed_by }),
     },
   };
+}
+
+/** What is on trial is no alert; what somebody silenced is one that is suppressed. */
+function statusOf({ mode }: Alert) {
+  if (mode === 'suppressed') return { status_id: 3, status: 'Suppressed', is_alert: true };
+  return { status_id: 1, status: 'New', is_alert: mode !== 'shadow' };
 }
 
 function confidence(percent: number) {

@@ -44,6 +44,8 @@ function shorten(alert: Alert, maxChars: number): Alert {
     dedup_key,
     tenant,
     evidence,
+    incident_id,
+    related_incidents,
     ...rest
   } = alert;
   const cut = <T>(value: T): T => {
@@ -64,6 +66,8 @@ function shorten(alert: Alert, maxChars: number): Alert {
     dedup_key: cutChars(dedup_key, Math.min(512, maxChars)),
     tenant: cutChars(tenant, 63),
     evidence: cutEvidence(evidence, maxChars),
+    ...(incident_id === undefined ? {} : { incident_id }),
+    ...(related_incidents === undefined ? {} : { related_incidents }),
   };
 }
 

@@ -8,7 +8,7 @@ import { encodeSyslog, frameSyslog } from './encode.ts';
 import { readEndpoint } from './endpoint.ts';
 import { createSyslogSender } from './sender.ts';
 
-export type SyslogSinkConfig = Extract<SinkConfig, { type: 'syslog' }>;
+export type SyslogSinkConfig = Omit<Extract<SinkConfig, { type: 'syslog' }>, 'include_shadow'>;
 
 /**
  * Alerts as RFC 5424 messages over TCP or TLS (RFC 5425). Delivery class `transport`: syslog has no acknowledgement,

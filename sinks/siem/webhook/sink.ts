@@ -9,7 +9,7 @@ import { classifyFailure, classifyStatus, EndpointGone, parseRetryAfterMs } from
 import { createPoster, type Answer, type Poster } from './post.ts';
 import { parseSecrets, signedHeaders } from './sign.ts';
 
-export type WebhookSinkConfig = Extract<SinkConfig, { type: 'webhook' }>;
+export type WebhookSinkConfig = Omit<Extract<SinkConfig, { type: 'webhook' }>, 'include_shadow'>;
 
 export interface WebhookDeps {
   /** Reads the secret the configuration refers to. */

@@ -6,7 +6,8 @@ import { describePayload } from '../../../collectors/normalize/payload.ts';
 import { limits } from '../../../schemas/event.ts';
 
 const digestKey = Buffer.alloc(32, 7);
-const describeIt = (value: unknown, more = {}) => describePayload(value, { digestKey, ...more });
+const describeIt = (value: unknown, more = {}) =>
+  describePayload(value, { digestKey, role: 'arguments', ...more });
 
 describe('describePayload', () => {
   it('gives JSON text, a Map and an object the same digest, whatever the order of members', () => {
@@ -58,7 +59,7 @@ describe('describePayload', () => {
 
   it('looks for destinations only where it is asked to', () => {
     expect(describeIt({ url: 'https://a.example/' }).destinations).toEqual(['a.example']);
-    expect(describeIt({ url: 'https://a.example/' }, { findDestinations: false }).destinations).toEqual([]);
+    expect(describeIt({ url: 'https://a.example/' }, { role: 'result' }).destinations).toEqual([]);
     expect(describeIt('{"url":"https:\\/\\/\\u0061.example"}').destinations).toEqual(['a.example']);
   });
 

@@ -337,7 +337,10 @@ describe('hostile input', () => {
     ask({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
     const tools = Array.from({ length: 600 }, (_, index) => ({ name: `t${index}` }));
     const events = tell({ jsonrpc: '2.0', id: 1, result: { tools: [...tools, { name: 'constructor' }, 7] } });
-    expect(events.map((event) => Object.keys(event.tool_definitions ?? {}).length)).toEqual([256, 256, 89]);
+    expect(events.map((event) => Object.keys(event.tool_definitions ?? {}).length)).toEqual([
+      ...Array<number>(9).fill(64),
+      25,
+    ]);
     expect(events[0]?.attributes?.['mcp.tools_unusable_count']).toBe(1);
   });
 

@@ -1,0 +1,90 @@
+import { grouped } from './grouped.ts';
+import type { Labels } from './labels.ts';
+import { isPaging, type Played, type PlayedAlert } from './play-recording.ts';
+import { aligned } from './quality-text.ts';
+
+/** How much was played, and how much of it alerted. */
+export interface Volumes {
+  readonly warmup_sessions: number;
+  readonly sessions: number;
+  readonly events: number;
+  readonly microseconds_per_event: number;
+  readonly alerts: number;
+  readonly paging_alerts: number;
+  readonly sessions_paged: number;
+  readonly detectors: readonly DetectorVolume[];
+}
+
+export interface DetectorVolume {
+  readonly detector: string;
+  readonly alerts: number;
+  readonly sessions_alerted: number;
+  readonly sessions_paged: number;
+  /** Where labels say which sessions are benign. */
+  readonly benign_sessions_alerted: number | undefined;
+  readonly benign_sessions_paged: number | undefined;
+}
+
+export function volumesOf(played: Played, warmup: Played | undefined, labels: Labels | undefined): Volumes {
+  const benign = benignOf(labels);
+  const sessionsOf = (alerts: readonly PlayedAlert[]) => new Set(alerts.map(({ session }) => session));
+  const countBenign = (sessions: ReadonlySet<string | undefined>) =>
+    benign === undefined ? undefined : [...sessions].filter((session) => session !== undefined && benign.has(session)).length;
+  const paging = played.alerts.filter(({ alert }) => isPaging(alert));
+  const byDetector = grouped(played.alerts, ({ alert }) => alert.detector.id);
+  return {
+    warmup_sessions: warmup?.sessions.size ?? 0,
+    sessions: played.sessions.size,
+    events: played.events,
+    microseconds_per_event: Number(((played.busyMs * 1000) / Math.max(1, played.events)).toFixed(1)),
+    alerts: played.alerts.length,
+    paging_alerts: paging.length,
+    sessions_paged: sessionsOf(paging).size,
+    detectors: [...byDetector]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([detector, alerts]) => {
+        const alerted = sessionsOf(alerts);
+        const paged = sessionsOf(alerts.filter(({ alert }) => isPaging(alert)));
+        return {
+          detector,
+          alerts: alerts.length,
+          sessions_alerted: alerted.size,
+          sessions_paged: paged.size,
+          benign_sessions_alerted: countBenign(alerted),
+          benign_sessions_paged: countBenign(paged),
+        };
+      }),
+  };
+}
+
+function benignOf(labels: Labels | undefined): ReadonlySet<string> | undefined {
+  if (labels === undefined) return undefined;
+  return new Set(
+    labels.kind === 'sessions'
+      ? labels.labels.filter(({ label }) => label === 'benign').map(({ session }) => session)
+      : labels.labels.filter(({ shouldAlert }) => !shouldAlert).map(({ session }) => session),
+  );
+}
+
+export function volumesText(volumes: Volumes): string {
+  const share = (part: number) =>
+    volumes.sessions === 0 ? '' : ` (${((100 * part) / volumes.sessions).toFixed(1)} %)`;
+  const summary =
+    `played ${volumes.sessions} sessions, ${volumes.events} events, ${volumes.microseconds_per_event} µs each; ` +
+    `${volumes.alerts} alerts, ${volumes.paging_alerts} that page, in ${volumes.sessions_paged} sessions${share(volumes.sessions_paged)}\n`;
+  if (volumes.detectors.length === 0) return summary;
+  return (
+    summary +
+    aligned([
+      ['detector', 'alerts', 'sessions', 'paged', 'benign', 'benign paged'],
+      ...volumes.detectors.map((each) => [
+        each.detector,
+        String(each.alerts),
+        String(each.sessions_alerted),
+        String(each.sessions_paged),
+        String(each.benign_sessions_alerted ?? '-'),
+        String(each.benign_sessions_paged ?? '-'),
+      ]),
+    ])
+  );
+}

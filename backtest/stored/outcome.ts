@@ -1,0 +1,106 @@
+import type { Alert } from '../../schemas/alert.ts';
+import { grouped } from '../evaluate/grouped.ts';
+import { isPaging } from '../evaluate/play-recording.ts';
+import { aligned } from '../evaluate/quality-text.ts';
+import type { AlertQuality } from './alert-labels.ts';
+import type { PlayedStore } from './play-store.ts';
+import type { StoredAlert } from './stored-alerts.ts';
+
+/** What a backtest found. */
+export interface Outcome {
+  readonly from: string;
+  readonly to: string;
+  readonly events: number;
+  readonly alerts: number;
+  readonly paging_alerts: number;
+  /** Alerts that did not fire then. */
+  readonly added: readonly Alert[];
+  /** Alerts that fired then and would not now. */
+  readonly gone: readonly StoredAlert[];
+  readonly days: readonly DayVolume[];
+  readonly quality: AlertQuality | undefined;
+  /** Where it was asked for, slowest first. */
+  readonly times: readonly { readonly detector: string; readonly ms: number }[];
+}
+
+/** Alerts of a detector on a UTC day. */
+export interface DayVolume {
+  readonly day: string;
+  readonly detector: string;
+  readonly alerts: number;
+  readonly paging_alerts: number;
+}
+
+export function outcomeOf(
+  range: { readonly fromMs: number; readonly toMs: number },
+  played: PlayedStore,
+  fired: ReadonlyMap<string, StoredAlert>,
+  quality: AlertQuality | undefined,
+): Outcome {
+  const ids = new Set(played.alerts.map(({ alert_id: id }) => id));
+  return {
+    from: new Date(range.fromMs).toISOString(),
+    to: new Date(range.toMs).toISOString(),
+    events: played.events,
+    alerts: played.alerts.length,
+    paging_alerts: played.alerts.filter(isPaging).length,
+    added: played.alerts.filter(({ alert_id: id }) => !fired.has(id)),
+    gone: [...fired.values()].filter(({ alert_id: id }) => !ids.has(id)),
+    days: dayVolumes(played.alerts),
+    quality,
+    times: Object.entries(played.times)
+      .map(([detector, ms]) => ({ detector, ms: Math.round(ms) }))
+      .sort((a, b) => b.ms - a.ms),
+  };
+}
+
+export const dayOf = (alert: Alert): string =>
+  new Date(Number(alert.time_unix_nano.slice(0, -6))).toISOString().slice(0, 10);
+
+function dayVolumes(alerts: readonly Alert[]): DayVolume[] {
+  return [...grouped(alerts, (alert) => `${dayOf(alert)}\n${alert.detector.id}`)]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, those]) => {
+      const [day = '', detector = ''] = key.split('\n');
+      return { day, detector, alerts: those.length, paging_alerts: those.filter(isPaging).length };
+    });
+}
+
+/** The outcome for a terminal, without the alerts themselves. */
+export function outcomeText(outcome: Outcome): string {
+  const { quality, times } = outcome;
+  const detectors = [...grouped(outcome.days, ({ detector }) => detector)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const days = new Set(outcome.days.map(({ day }) => day)).size;
+  const sum = (volumes: readonly DayVolume[], of: (volume: DayVolume) => number) =>
+    volumes.reduce((total, volume) => total + of(volume), 0);
+  const volume =
+    detectors.length === 0
+      ? ''
+      : aligned([
+          ['detector', 'alerts', 'paging', 'a day', 'most in a day'],
+          ...detectors.map(([detector, volumes]) => [
+            detector,
+            String(sum(volumes, ({ alerts }) => alerts)),
+            String(sum(volumes, ({ paging_alerts: paging }) => paging)),
+            (sum(volumes, ({ alerts }) => alerts) / Math.max(1, days)).toFixed(1),
+            String(volumes.reduce((most, { alerts }) => Math.max(most, alerts), 0)),
+          ]),
+        ]);
+  return [
+    `${outcome.alerts} alerts, ${outcome.paging_alerts} that page; ${outcome.added.length} new, ${outcome.gone.length} gone\n`,
+    volume,
+    quality === undefined ? '' : qualityLine(quality),
+    times.length === 0
+      ? ''
+      : `slowest: ${times.slice(0, 5).map(({ detector, ms }) => `${detector} ${ms} ms`).join(', ')}\n`,
+  ].join('');
+}
+
+function qualityLine(quality: AlertQuality): string {
+  const share = (value: number | undefined) => (value === undefined ? 'unknown' : value.toFixed(3));
+  return (
+    `precision ${share(quality.precision)} (${quality.right} right, ${quality.wrong} wrong, ${quality.unknown} without a label), ` +
+    `recall ${share(quality.recall)} (${quality.sessions_found} of ${quality.sessions_wrong} sessions), ` +
+    `fine sessions alerted ${quality.sessions_fine_alerted} of ${quality.sessions_fine}\n`
+  );
+}

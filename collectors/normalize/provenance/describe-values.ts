@@ -1,0 +1,96 @@
+import { domainToUnicode } from 'node:url';
+import { limits } from '../../../schemas/event.ts';
+import type { ValueProvenance } from '../../../schemas/provenance.ts';
+import { encodeTokens } from '../../../schemas/token-set.ts';
+import { clipText } from '../clip-text.ts';
+import { redactText } from '../redact.ts';
+import { decodedText, groupedNumbers, IN_ARGUMENTS, IN_OUTPUTS, joinedText } from './decoded-forms.ts';
+import { lowered } from './fold-text.ts';
+import { sipHashHex, type SipKey } from './sip-hash.ts';
+import { wordTokens } from './words.ts';
+
+const TOKENS_PER_VALUE = 256;
+/** Of all values of one call together. */
+export const TOKENS_PER_CALL = 2048;
+/** 52 bits: they fit a JavaScript number. */
+const HASH_DIGITS = 13;
+
+/** One value of the arguments: as it stands, and with its encoded parts decoded. */
+export interface ReadValue {
+  readonly path: string;
+  readonly text: string;
+  /** At most so much of it as words are read from. */
+  readonly clear: string;
+}
+
+/** A value (attacker-controlled) without the value, with at most `tokensMax` words. */
+export function describeValue(
+  { path, text, clear }: ReadValue,
+  key: SipKey,
+  tokensMax: number,
+): { readonly value: ValueProvenance; readonly tokenCount: number } {
+  const tokens =
+    tokensMax <= 0 ? [] : wordTokens(formsOf(text, clear), key, Math.min(TOKENS_PER_VALUE, tokensMax));
+  const value = {
+    hash: valueHash(text, key),
+    path: pathName(path),
+    size_bytes: Buffer.byteLength(text, 'utf8'),
+  };
+  return {
+    value: tokens.length === 0 ? value : { ...value, tokens: encodeTokens(tokens) },
+    tokenCount: tokens.length,
+  };
+}
+
+/** Fingerprints of the words of an output; undefined if it has none. */
+export function outputTokens(texts: readonly string[], key: SipKey, max: number): string | undefined {
+  return tokenText(wordTokens(withDecoded(texts), key, max));
+}
+
+/** Fingerprints of the words of a prompt, a plan or an intent. */
+export function intentTokens(text: string, key: SipKey, max: number, maxChars: number): string | undefined {
+  return tokenText(wordTokens(withDecoded([text.slice(0, maxChars)]), key, max));
+}
+
+/** Fingerprint of a destination: of its host, or of the address as it was written. */
+export function destinationTokens(written: string, key: SipKey): string | undefined {
+  const shown = written.includes('xn--') ? domainToUnicode(written) : written;
+  return tokenText(wordTokens([shown], key, 1));
+}
+
+function tokenText(tokens: readonly number[]): string | undefined {
+  return tokens.length === 0 ? undefined : encodeTokens(tokens);
+}
+
+/** Member names may be personal data themselves; what is left has to fit. */
+export function pathName(path: string): string {
+  return clipText(redactText(path).text, limits.valuePathChars);
+}
+
+/**
+ * What an argument says in clear: encoded parts are replaced, not added, so that a value copied in another form has no words
+ * but those it was copied from.
+ */
+function formsOf(text: string, clear: string): readonly string[] {
+  const joined = joinedText(text);
+  const forms = groupedNumbers(clear);
+  forms.push(joined === undefined ? clear : (decodedText(joined, IN_ARGUMENTS) ?? joined));
+  return forms;
+}
+
+/** Outputs are looked up in: their words in every form. */
+function* withDecoded(texts: readonly string[]): Generator<string> {
+  for (const text of texts) {
+    yield text;
+    if (text.length < IN_OUTPUTS.base64Chars) continue;
+    yield* groupedNumbers(text);
+    const decoded = decodedText(text, IN_OUTPUTS);
+    if (decoded !== undefined) yield decoded;
+  }
+}
+
+/** A look-alike letter makes another value: only case, width and space around are folded. */
+function valueHash(text: string, key: SipKey): string {
+  const bytes = Buffer.from(lowered(text).trim(), 'utf8');
+  return sipHashHex(key, bytes, 0, bytes.length).slice(0, HASH_DIGITS);
+}

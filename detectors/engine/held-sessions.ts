@@ -1,0 +1,84 @@
+import type { IncidentChange } from '../../schemas/incident.ts';
+import type { HeldSession, SessionRecord, TenantRecord } from './engine-state.ts';
+
+/** What was said of an incident means for its sessions: to be learned from, never to be, or not known yet. */
+export type Verdict = 'release' | 'drop' | 'undecided';
+
+const maxHeld = 32;
+const heldForMs = 30 * 24 * 3_600_000;
+const maxIncidentsOfSession = 16;
+/** Stands for the incidents beyond the bound: nobody can dismiss it, so the session is never learned from. */
+const beyondBound = 'beyond bound';
+
+/** An alert of the incident is about the open session: nothing is learned from it before somebody has judged the alert. */
+export function quarantine(session: SessionRecord, incidentId: string): void {
+  const { incidents } = session;
+  session.quarantined = true;
+  const verdict = incidents.get(incidentId);
+  if (verdict === 'release') incidents.set(incidentId, 'undecided');
+  if (verdict !== undefined) return;
+  if (incidents.size < maxIncidentsOfSession) incidents.set(incidentId, 'undecided');
+  else incidents.set(beyondBound, 'drop');
+}
+
+/**
+ * Keeps what a closed session under an alert would teach, until somebody has judged its alerts; not when one was
+ * confirmed. Gives how many sessions nobody judged in time and that had to go.
+ */
+export function holdSession({ held, streamMs }: TenantRecord, session: SessionRecord): number {
+  const { key, incidents, states } = session;
+  if ([...incidents.values()].includes('drop')) return 0;
+  held.push({ key, incidents, closedMs: streamMs, states });
+  let goneCount = 0;
+  while (held.length > maxHeld || (held[0] !== undefined && streamMs - held[0].closedMs > heldForMs)) {
+    held.shift();
+    goneCount += 1;
+  }
+  return goneCount;
+}
+
+/** `undefined` where the change holds no disposition. */
+export function verdictOf({ disposition }: IncidentChange): Verdict | undefined {
+  switch (disposition) {
+    case 'false_positive':
+    case 'benign_true_positive':
+      return 'release';
+    case 'true_positive':
+      return 'drop';
+    case 'undetermined':
+      return 'undecided';
+    case undefined:
+      return undefined;
+  }
+}
+
+/**
+ * Applies the verdict to closed sessions and gives those to learn from now: a session under several incidents only when all
+ * of them are dismissed. What was dropped or given is gone, whatever is said of it later.
+ */
+export function judgeHeld({ held }: TenantRecord, incidentId: string, verdict: Verdict): HeldSession[] {
+  const released: HeldSession[] = [];
+  for (const session of held.filter(({ incidents }) => incidents.has(incidentId))) {
+    session.incidents.set(incidentId, verdict);
+    const isReleased = allDismissed(session);
+    if (!isReleased && verdict !== 'drop') continue;
+    held.splice(held.indexOf(session), 1);
+    if (isReleased) released.push(session);
+  }
+  return released;
+}
+
+/**
+ * Applies the verdict to an open session: what counts is the last one before it closes. An alert raised after a release
+ * quarantines it again. False where the session has nothing to do with the incident.
+ */
+export function judgeOpen(session: SessionRecord, incidentId: string, verdict: Verdict): boolean {
+  if (!session.incidents.has(incidentId)) return false;
+  session.incidents.set(incidentId, verdict);
+  session.quarantined = !allDismissed(session);
+  return true;
+}
+
+function allDismissed({ incidents }: Pick<HeldSession, 'incidents'>): boolean {
+  return [...incidents.values()].every((verdict) => verdict === 'release');
+}

@@ -1,0 +1,82 @@
+import type { CustodyEvent } from '../../schemas/event.ts';
+import type { ActionClass, ToolTraits } from '../detector.ts';
+import type { RegisteredTool } from '../registry/registry.ts';
+
+/**
+ * What a tool can do: as registered, else by the server's own hints and by the tool's name. A hint may make a tool more
+ * dangerous, never less (MCP: annotations are untrusted).
+ */
+export function traitsOf(
+  tool: CustodyEvent['tool'],
+  action: ActionClass,
+  registered: RegisteredTool | undefined,
+): ToolTraits {
+  const words = wordsOf(tool?.name ?? '');
+  const hints = tool?.annotations;
+  const readOnly = registered?.readOnly ?? (action === 'read' || action === 'session' || action === 'unknown');
+  return {
+    changesState: !readOnly,
+    destructive:
+      registered?.destructive ??
+      (hints?.destructive === true || (!readOnly && words.some((word) => destructiveWords.has(word)))),
+    privileged: registered?.privileged ?? (!readOnly && words.some((word) => privilegeWords.has(word))),
+    financial: !readOnly && words.some((word) => moneyWords.has(word)),
+    untrustedOutput: registered === undefined || readsStrangers(registered),
+    egress: registered?.egress ?? action === 'egress',
+  };
+}
+
+/** Nobody has said that it reads only what is ours: MCP's own default is the open world. */
+function readsStrangers({ openWorld, zone }: RegisteredTool): boolean {
+  return openWorld ?? zone !== 'internal';
+}
+
+/** Registered by people, whose word counts in both directions; else by name. */
+export function actionOf(tool: CustodyEvent['tool'], registered: RegisteredTool | undefined): ActionClass {
+  const named = tool?.action ?? 'unknown';
+  if (registered?.action !== undefined) return registered.action;
+  if (registered?.egress === true) return 'egress';
+  if (registered?.readOnly === true) return 'read';
+  const harmless = named === 'read' || named === 'unknown' || named === 'session';
+  return registered?.readOnly === false && harmless ? 'write' : named;
+}
+
+const destructiveWords = new Set(
+  (
+    'delete remove drop destroy purge wipe truncate clear revoke cancel terminate erase reset format kill uninstall ' +
+    'overwrite decommission detach disable deprovision rollback unpublish'
+  ).split(' '),
+);
+
+const privilegeWords = new Set(
+  (
+    'password passwd passphrase credential credentials secret ssh key keys token tokens apikey owner ownership permission ' +
+    'permissions role roles grant acl iam admin sudo privilege privileges collaborator collaborators member members ' +
+    'mfa otp 2fa policy policies firewall webhook impersonate'
+  ).split(' '),
+);
+
+const moneyWords = new Set(
+  (
+    'pay payment payments money transfer purchase buy order checkout invoice refund withdraw deposit wire bank fund funds ' +
+    'donate bid trade sell payout payroll charge'
+  ).split(' '),
+);
+
+const knownWords = new Map<string, readonly string[]>();
+const knownMax = 4096;
+
+/** Lower-case words of a tool's name: `updateUser_password` is update, user, password. */
+function wordsOf(name: string): readonly string[] {
+  const known = knownWords.get(name);
+  if (known !== undefined) return known;
+  const words = name
+    .slice(0, 256)
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word !== '');
+  if (knownWords.size >= knownMax) knownWords.clear();
+  knownWords.set(name, words);
+  return words;
+}

@@ -1,0 +1,280 @@
+import type { DetectEvent, Detector, DetectorState, Finding, FindingSubject, Raise } from '../detector.ts';
+import type { Correlation } from '../../schemas/rule.ts';
+import type { CompiledMatch, CompiledRule } from './compile-rule.ts';
+import { eventVocabulary, type FactSource, type Vocabulary } from './condition.ts';
+import { advanceSequence, collectSteps, type Correlated, countHits, countValues } from './correlate.ts';
+import {
+  addWaiting,
+  type GroupState,
+  type Hit,
+  isDue,
+  newRuleState,
+  type RulesState,
+  type RuleState,
+  touchGroup,
+} from './rule-state.ts';
+import type { RuleSet } from './rule-set.ts';
+import { type MatchWords, valueText } from './template.ts';
+
+/** How long after a window's end its last event may still arrive. */
+const latenessMs = 30_000;
+const dayMs = 86_400_000;
+
+/**
+ * Runs the rules in force (docs/detectors/rules.md). Alerts carry the rule's id and version; a rule's state is its own, so
+ * putting other rules in force changes nothing for those that stay.
+ */
+export function rulesDetector(inForce: (tenant: string) => RuleSet): Detector<RulesState, undefined> {
+  const vocabulary = eventVocabulary();
+  return {
+    id: 'rules',
+    version: 1,
+    newTenantState: () => ({ rules: new Map(), stamp: '', streamMs: 0 }),
+    newSessionState: () => undefined,
+    step(detected, { tenant: state }: DetectorState<RulesState, undefined>, raise) {
+      const set = inForce(detected.event.tenant);
+      forgetGone(state, set);
+      if (detected.timeMs > state.streamMs) state.streamMs = detected.timeMs;
+      const rules = set.byKind.get(detected.event.kind);
+      if (rules !== undefined) stepRules(rules, detected, state, raise, vocabulary);
+      for (const rule of set.waiting) {
+        const own = state.rules.get(rule.key);
+        if (own !== undefined && own.dueMs <= state.streamMs) tellOverdue(rule, own, state.streamMs, raise);
+      }
+    },
+  };
+}
+
+function stepRules(
+  rules: readonly CompiledRule[],
+  detected: DetectEvent,
+  state: RulesState,
+  raise: Raise,
+  vocabulary: Vocabulary,
+): void {
+  const facts = vocabulary.sourceOf(detected);
+  const { kind } = detected.event;
+  const holds = ({ kinds, condition }: CompiledMatch) => kinds.has(kind) && condition.holds(facts);
+  for (const rule of rules) {
+    if (rule.until !== undefined && holds(rule.until)) settle(rule, detected, state, facts);
+    if (rule.match !== undefined && !holds(rule.match)) continue;
+    const steps = rule.steps.length === 0 ? noSteps : stepsThat(rule, holds);
+    if (rule.steps.length === 0 || steps.length > 0) matched(rule, steps, { detected, facts, state, raise });
+  }
+}
+
+const noSteps: readonly number[] = [];
+
+function stepsThat({ steps }: CompiledRule, holds: (match: CompiledMatch) => boolean): readonly number[] {
+  let found: number[] | undefined;
+  for (let index = 0; index < steps.length; index += 1) {
+    const step = steps[index];
+    if (step !== undefined && holds(step)) (found ??= []).push(index);
+  }
+  return found ?? noSteps;
+}
+
+interface Moment {
+  readonly detected: DetectEvent;
+  readonly facts: FactSource;
+  readonly state: RulesState;
+  readonly raise: Raise;
+}
+
+function matched(rule: CompiledRule, steps: readonly number[], moment: Moment): void {
+  const { detected, facts, state, raise } = moment;
+  const group = groupOf(rule, facts);
+  if (group === undefined) return;
+  const own = stateOf(state, rule);
+  const { event, call, timeMs } = detected;
+  const hit: Hit = { timeMs, eventId: event.event_id, item: call?.eventId ?? event.event_id };
+  const { correlation } = rule.rule;
+  if (correlation.type === 'absence') {
+    const waiting = touchGroup(own, group);
+    const words = wordsOf(rule, 1, group);
+    const reason = textsOf(rule, detected, facts, words);
+    addWaiting(waiting, { ...hit, about: subjectOf(detected), reason });
+    own.dueMs = Math.min(own.dueMs, timeMs + rule.windowMs + latenessMs);
+    return;
+  }
+  const hits = correlated(rule, correlation, own, group, hit, steps, facts);
+  if (hits === undefined) return;
+  const words = wordsOf(rule, hits.length, group);
+  const texts = textsOf(rule, detected, facts, words);
+  const session = correlation.type === 'none' ? detected.session.key : '';
+  tell(
+    rule,
+    own,
+    { texts, evidence: hits.map(({ eventId }) => eventId), key: `${session}\n${texts[4] ?? ''}` },
+    timeMs,
+    raise,
+  );
+}
+
+function correlated(
+  rule: CompiledRule,
+  correlation: Exclude<Correlation, { type: 'absence' }>,
+  own: RuleState,
+  group: string,
+  hit: Hit,
+  steps: readonly number[],
+  facts: FactSource,
+): Correlated {
+  switch (correlation.type) {
+    case 'none':
+      return [hit];
+    case 'threshold':
+      return countHits(touchGroup(own, group), hit, rule, correlation);
+    case 'value_count':
+      return countValues(touchGroup(own, group), hit, rule, correlation, facts);
+    case 'sequence':
+      return correlation.ordered
+        ? advanceSequence(touchGroup(own, group), hit, steps, rule)
+        : collectSteps(touchGroup(own, group), hit, steps, rule);
+  }
+}
+
+/** Values of `group_by`; `undefined` when one is absent, and then the event is of no group. */
+function groupOf(rule: CompiledRule, facts: FactSource): string | undefined {
+  const values: string[] = [];
+  for (const condition of rule.groupBy) {
+    const value = condition.value(facts);
+    if (value === undefined) return undefined;
+    values.push(valueText(value));
+  }
+  return values.join('\n');
+}
+
+function stateOf(state: RulesState, rule: CompiledRule): RuleState {
+  let own = state.rules.get(rule.key);
+  if (own === undefined) state.rules.set(rule.key, (own = newRuleState()));
+  return own;
+}
+
+/** Rules that are in force no more, or in another version, leave nothing behind. */
+function forgetGone(state: RulesState, set: RuleSet): void {
+  if (state.stamp === set.stamp) return;
+  const keys = new Set(set.rules.map(({ key }) => key));
+  for (const key of state.rules.keys()) if (!keys.has(key)) state.rules.delete(key);
+  state.stamp = set.stamp;
+}
+
+/** What was waited for came: everything in the group that it is not older than, and that was not overdue yet, is settled. */
+function settle(rule: CompiledRule, detected: DetectEvent, state: RulesState, facts: FactSource): void {
+  const own = state.rules.get(rule.key);
+  const key = groupOf(rule, facts);
+  const group = own === undefined || key === undefined ? undefined : own.groups.get(key);
+  if (group === undefined) return;
+  const { timeMs, event, call } = detected;
+  const item = call?.eventId ?? event.event_id;
+  const left = group.waiting.filter(
+    (each) => each.item === item || timeMs < each.timeMs || timeMs - each.timeMs > rule.windowMs,
+  );
+  group.waiting.splice(0, group.waiting.length, ...left);
+}
+
+function tellOverdue(rule: CompiledRule, own: RuleState, streamMs: number, raise: Raise): void {
+  own.dueMs = Infinity;
+  for (const [key, group] of own.groups) {
+    for (const waiting of takeOverdue(group, streamMs - rule.windowMs - latenessMs)) {
+      const { about, reason: texts, eventId } = waiting;
+      const finding = { texts, evidence: [eventId], key: texts[4] ?? '', about };
+      tell(rule, own, finding, streamMs, raise);
+    }
+    for (const { timeMs } of group.waiting)
+      own.dueMs = Math.min(own.dueMs, timeMs + rule.windowMs + latenessMs);
+    if (group.waiting.length === 0) own.groups.delete(key);
+  }
+}
+
+function takeOverdue(group: GroupState, beganBeforeMs: number): GroupState['waiting'] {
+  const overdue = group.waiting.filter(({ timeMs }) => timeMs <= beganBeforeMs);
+  const left = group.waiting.filter(({ timeMs }) => timeMs > beganBeforeMs);
+  group.waiting.splice(0, group.waiting.length, ...left);
+  return overdue;
+}
+
+interface Told {
+  /** reason, observed, normal, distance, dedup key */
+  readonly texts: readonly string[];
+  readonly evidence: readonly string[];
+  readonly key: string;
+  readonly about?: FindingSubject;
+}
+
+/** Raises within the budget of the day; the alert that spends it says so, what comes after is recorded as suppressed. */
+function tell(rule: CompiledRule, own: RuleState, told: Told, timeMs: number, raise: Raise): void {
+  if (!isDue(own, told.key, timeMs, rule.repeatMs)) return;
+  const { id, version, title, severity, references, runbook, mode, alert, alert_budget } = rule.rule;
+  const [reason = '', observed = '', normal = '', distance = '', dedupKey = ''] = told.texts;
+  const finding: Finding = {
+    detector: { id: `rule/${id}`, version },
+    title,
+    severity,
+    score: alert.score ?? scores[severity],
+    reason,
+    observed,
+    normal,
+    distance,
+    dedupKey: dedupKey === '' ? id : dedupKey,
+    evidence: told.evidence,
+    references,
+    ...(told.about === undefined ? {} : { about: told.about }),
+    ...(runbook === undefined ? {} : { runbook }),
+    ...(mode === 'shadow' ? { mode } : {}),
+  };
+  const day = Math.floor(timeMs / dayMs);
+  const { budget } = own;
+  if (budget.day < day) Object.assign(budget, { day, spent: 0 });
+  budget.spent += 1;
+  const max = alert_budget.max_per_day;
+  if (budget.spent <= max || mode === 'shadow') {
+    raise(finding);
+    return;
+  }
+  raise({ ...finding, mode: 'suppressed', suppressedBy: `alert budget: ${max} a day` });
+  if (budget.spent === max + 1) raise(budgetSpent(finding, rule, day));
+}
+
+function budgetSpent(finding: Finding, rule: CompiledRule, day: number): Finding {
+  const { id, title, alert_budget } = rule.rule;
+  const max = alert_budget.max_per_day;
+  return {
+    ...finding,
+    title: `Alert budget spent: ${title}`,
+    reason: `The rule ${id} raised more than ${max} alerts today; those that follow are recorded and not sent.`,
+    observed: `alert ${max + 1} of the day`,
+    normal: `at most ${max} a day`,
+    distance: 'one more than the budget; how many follow is in the ledger',
+    dedupKey: `budget/${id}/${day}`,
+  };
+}
+
+const scores = { info: 0.1, low: 0.3, medium: 0.5, high: 0.8, critical: 0.95 } as const;
+
+function wordsOf(rule: CompiledRule, count: number, group: string): MatchWords {
+  const { correlation } = rule.rule;
+  return {
+    count,
+    window: correlation.type === 'none' ? 'one event' : correlation.within,
+    limit: 'count' in correlation ? correlation.count : 1,
+    group: group.replaceAll('\n', ', '),
+  };
+}
+
+function textsOf(rule: CompiledRule, detected: DetectEvent, facts: FactSource, words: MatchWords): string[] {
+  const { reason, observed, normal, distance, dedupKey } = rule.texts;
+  return [reason, observed, normal, distance, dedupKey].map((text) => text(detected, facts, words));
+}
+
+function subjectOf({ event, call, session, decision }: DetectEvent): FindingSubject {
+  return {
+    sessionKey: session.key === '' ? undefined : session.key,
+    traceId: event.trace?.trace_id,
+    actorId: event.actor?.id,
+    userId: event.actor?.user_id,
+    serverName: event.server?.name ?? call?.server,
+    toolName: event.tool?.name ?? call?.tool,
+    decision: decision === 'none' || decision === 'other' ? undefined : decision,
+  };
+}

@@ -1,0 +1,107 @@
+import { compileRule } from '../compile-rule.ts';
+import { generates, readCorrelation } from './correlation.ts';
+import { readHeader, readSigmaRule, type RuleHeader, type SigmaRule } from './import-rule.ts';
+import { isMapping, type Mapping, SigmaError } from './sigma-error.ts';
+
+/** One YAML document of a Sigma file. */
+export interface SigmaDocument {
+  readonly file: string;
+  readonly line: number | undefined;
+  readonly document: unknown;
+}
+
+export interface ImportProblem {
+  readonly file: string;
+  readonly line: number | undefined;
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface SigmaImport {
+  /** Rules of ours, in the order of the documents. */
+  readonly rules: readonly Readonly<Record<string, unknown>>[];
+  readonly problems: readonly ImportProblem[];
+  /** What was left out on purpose. */
+  readonly notes: readonly ImportProblem[];
+}
+
+/** Sigma rules of `product: mcp` and correlations of them as rules of ours. What is not supported is a problem, never left out. */
+export function importSigma(documents: readonly SigmaDocument[]): SigmaImport {
+  const problems: ImportProblem[] = [];
+  const notes: ImportProblem[] = [];
+  const outcomes = documents.map((source): Readonly<Record<string, unknown>> | undefined => {
+    const problem = (path: string, message: string) =>
+      problems.push({ file: source.file, line: source.line, path, message });
+    try {
+      const made = importOne(source.document, documents);
+      if (made === undefined) return undefined;
+      notes.push(
+        ...made.notes.map((message) => ({ file: source.file, line: source.line, path: '', message })),
+      );
+      const compiled = compileRule(made.rule);
+      if (!('problems' in compiled)) return made.rule;
+      for (const { path, message } of compiled.problems) problem(path, message);
+    } catch (error) {
+      if (!(error instanceof SigmaError)) throw error;
+      problem(error.path, error.message);
+    }
+    return undefined;
+  });
+  return { rules: outcomes.filter((rule) => rule !== undefined), problems, notes };
+}
+
+function importOne(
+  document: unknown,
+  all: readonly SigmaDocument[],
+): { readonly rule: Readonly<Record<string, unknown>>; readonly notes: readonly string[] } | undefined {
+  if (!isMapping(document)) throw new SigmaError('', 'a Sigma rule is a mapping');
+  if (document['action'] !== undefined)
+    throw new SigmaError('action', 'global and repeat documents are of Sigma 1; write the rules out');
+  if (document['correlation'] !== undefined) {
+    const { header, notes } = readHeader(document);
+    const parts = readCorrelation(document['correlation'], (name) => ruleNamed(name, all));
+    return { rule: { ...header, ...parts, ...alertOf(header) }, notes };
+  }
+  const rule = readSigmaRule(document);
+  if (isPartOnly(rule, all)) return undefined;
+  const match = { kinds: rule.kinds, condition: rule.condition };
+  return { rule: { ...rule.header, match, ...alertOf(rule.header) }, notes: rule.notes };
+}
+
+function alertOf({ title }: RuleHeader): { readonly alert: { readonly reason: string } } {
+  return { alert: { reason: `${title.replace(/[{}]/g, '')}: {{actor}}, {{tool}}` } };
+}
+
+/** Rules that a correlation uses raise no alerts of their own unless it says generate. */
+function isPartOnly({ name, uuid }: SigmaRule, all: readonly SigmaDocument[]): boolean {
+  const uses = all.flatMap(({ document }) => {
+    const correlation = isMapping(document) ? document['correlation'] : undefined;
+    if (!isMapping(correlation)) return [];
+    const { rules } = correlation;
+    const names: readonly unknown[] = Array.isArray(rules) ? rules : [rules];
+    return names.some((each) => each !== undefined && (each === name || each === uuid))
+      ? [generates(correlation)]
+      : [];
+  });
+  return uses.length > 0 && !uses.includes(true);
+}
+
+function ruleNamed(name: string, all: readonly SigmaDocument[]): SigmaRule | undefined {
+  const named = all.flatMap(({ document }) =>
+    isMapping(document) && (document['name'] === name || document['id'] === name) ? [document] : [],
+  );
+  const [only] = named;
+  if (named.length > 1)
+    throw new SigmaError('correlation.rules', `several rules are called ${name.slice(0, 128)}`);
+  if (only === undefined) return undefined;
+  if (isCorrelation(only))
+    throw new SigmaError(
+      'correlation.rules',
+      `${name.slice(0, 128)} is a correlation; chains of them are not supported`,
+    );
+  return readSigmaRule(only);
+}
+
+function isCorrelation(document: Mapping): boolean {
+  return document['correlation'] !== undefined;
+}

