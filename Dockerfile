@@ -14,6 +14,7 @@ WORKDIR /app
 COPY --from=build /app/package.json /app/LICENSE /app/NOTICE ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY --from=build /app/rules ./rules
 RUN useradd --uid 10001 --no-create-home custody && mkdir /data && chown 10001:10001 /data
 # A number: Kubernetes cannot see from a name that it is not root.
 USER 10001:10001

@@ -30,7 +30,9 @@ const builder = createEntryBuilder(source, { day: -1, heads: [] });
 for (let from = 0; from < count; from += 10_000) {
   const entries: SealedEntry[] = [];
   for (let index = from; index < Math.min(count, from + 10_000); index++)
-    entries.push(...builder.add({ ...recordAt(index, shape), offset: BigInt(index), appendTimeMs: startMs + index }));
+    entries.push(
+      ...builder.add({ ...recordAt(index, shape), offset: BigInt(index), appendTimeMs: startMs + index }),
+    );
   await store.append(entries);
 }
 const config = configSchema.parse({ sql: { listener: { port: 0 } } });
@@ -57,7 +59,15 @@ const range = { warmupFromMs: 0, fromMs: 0, toMs: startMs + count, tenant: undef
 const began = performance.now();
 const cpuBegan = process.cpuUsage();
 const played = await playStore({
-  ...{ query, range, threads, config: config.detect, inForce: [], profile: false, sessions: new Set<string>() },
+  ...{
+    query,
+    range,
+    threads,
+    config: config.detect,
+    inForce: [],
+    profile: false,
+    sessions: new Set<string>(),
+  },
   onProgress: () => undefined,
 });
 const seconds = (performance.now() - began) / 1000;

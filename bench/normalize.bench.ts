@@ -1,8 +1,10 @@
 /**
  * Time of normalise + redact + encode for one typical tool span: 12 attributes, 200 bytes of arguments, every span
  * different in ids, times and arguments. CPU time of the process (the machine may be shared), best of five rounds;
- * prints one JSON object.
+ * prints one JSON object. Beside it, what fingerprints cost: the same without them, and one KiB of a result.
  */
+import { describeOutput } from '../collectors/normalize/describe-output.ts';
+import { provenanceKey } from '../collectors/normalize/provenance/provenance-key.ts';
 import { normalizeSpan } from '../collectors/normalize/span.ts';
 import { encodeEvent } from '../collectors/normalize/encode.ts';
 import type { NormalizeContext } from '../collectors/normalize/context.ts';
@@ -71,6 +73,31 @@ const context: NormalizeContext = {
   digestKey: Buffer.alloc(32, 7),
 };
 
+const withoutProvenance: NormalizeContext = {
+  ...context,
+  provenance: { enabled: false, resultTokensMax: 0, scanMaxChars: 0 },
+};
+
+/** Prose with addresses and numbers in it, each text different. */
+const RESULTS = Array.from({ length: 500 }, (_, index) => {
+  const line = `Order ${index} of ${index * 7}.50 EUR for the quarterly report was sent to user${index}@example.com by the finance team; see https://files.example.com/reports/${index}/summary.pdf for details. `;
+  return { content: [{ type: 'text', text: line.repeat(20) + argumentsText(index) }] };
+});
+
+/** What words, lines and shapes of a result cost. */
+function usPerKib(): number {
+  const key = provenanceKey(context.digestKey, 'default');
+  const kib = RESULTS.reduce((sum, { content }) => sum + (content[0]?.text.length ?? 0) / 1024, 0);
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < ROUNDS; round++) {
+    const start = process.cpuUsage();
+    for (const result of RESULTS) describeOutput(result, key);
+    const { user, system } = process.cpuUsage(start);
+    best = Math.min(best, (user + system) / kib);
+  }
+  return Math.round(best * 100) / 100;
+}
+
 function perItemUs(work: (item: number) => unknown): number {
   let best = Number.POSITIVE_INFINITY;
   for (let round = 0; round < ROUNDS; round++) {
@@ -88,6 +115,7 @@ const events = spans.map((item) => normalizeSpan(item, context));
 const normalizeUs = perItemUs((index) => normalizeSpan(at(spans, index), context));
 const canonicalUs = perItemUs((index) => canonicalJson(at(events, index)));
 const encodeUs = perItemUs((index) => encodeEvent(at(events, index)));
+const plainUs = perItemUs((index) => normalizeSpan(at(spans, index), withoutProvenance));
 const wholeUs = perItemUs((index) => encodeEvent(normalizeSpan(at(spans, index), context)));
 console.log(
   JSON.stringify({
@@ -96,6 +124,8 @@ console.log(
     eventBytes: encodeEvent(at(events, 0)).length,
     argumentsBytes: argumentsText(0).length,
     normalizeUs,
+    withoutProvenanceUs: plainUs,
+    resultUsPerKib: usPerKib(),
     canonicalUs,
     encodeUs,
     wholeUs,

@@ -20,7 +20,13 @@ export const queryOf =
     sql.query(statement, { parameters });
 
 /** Plays stored history on as many threads as there are processors; with shared statistics on one, in their order. */
-export async function playHistory({ config, sql, label, threads, ...options }: PlayOptions): Promise<PlayedStore> {
+export async function playHistory({
+  config,
+  sql,
+  label,
+  threads,
+  ...options
+}: PlayOptions): Promise<PlayedStore> {
   const progress = createProgress(label, 'events');
   const play = config.detect.shared_statistics.enabled ? playSharedStore : playStore;
   try {

@@ -15,13 +15,15 @@ const DAY_MS = 24 * 3_600_000;
 export function rangeOf(options: RangeOptions, nowMs: number): StoredRange {
   const toMs = options.to === undefined ? nowMs + 1 : timeOf(options.to, '--to', nowMs);
   const fromMs = options.from === undefined ? 0 : timeOf(options.from, '--from', nowMs);
-  if (fromMs >= toMs)
-    throw new ConfigError('cannot backtest: --from is not before --to', { path: '--from' });
+  if (fromMs >= toMs) throw new ConfigError('cannot backtest: --from is not before --to', { path: '--from' });
   const days = Number(options.warmupDays ?? '30');
   if (!(days >= 0 && days <= 3650))
-    throw new ConfigError(`cannot backtest: --warmup-days ${options.warmupDays ?? ''} is not a number of days`, {
-      path: '--warmup-days',
-    });
+    throw new ConfigError(
+      `cannot backtest: --warmup-days ${options.warmupDays ?? ''} is not a number of days`,
+      {
+        path: '--warmup-days',
+      },
+    );
   return { fromMs, toMs, warmupFromMs: Math.max(0, fromMs - days * DAY_MS), tenant: options.tenant };
 }
 
@@ -33,6 +35,8 @@ function timeOf(text: string, option: string, nowMs: number): number {
   const zoned = date?.[1] !== undefined && date[2] === undefined ? `${text}Z` : text;
   const ms = date === null ? Number.NaN : Date.parse(zoned);
   if (Number.isNaN(ms))
-    throw new ConfigError(`cannot read ${option} ${text}: neither a date nor an age such as 7d`, { path: option });
+    throw new ConfigError(`cannot read ${option} ${text}: neither a date nor an age such as 7d`, {
+      path: option,
+    });
   return ms;
 }

@@ -24,13 +24,19 @@ interface BacktestOptions extends CommonOptions, RangeOptions {
 export function backtestCommand(): Command {
   return withCommonOptions(new Command('backtest'))
     .description('run the detectors over stored history, compare with what fired; changes nothing')
-    .option('--from <time>', 'alerts from here: a date, a time, or an age such as 7d (default: the beginning)')
+    .option(
+      '--from <time>',
+      'alerts from here: a date, a time, or an age such as 7d (default: the beginning)',
+    )
     .option('--to <time>', 'up to here (default: now)')
     .option('--warmup-days <days>', 'history before --from that is learned from', '30')
     .option('-t, --tenant <id>', 'only this tenant')
-    .option('--rules <dir...>', 'these rules instead of those in force then; builtin for the product\'s own')
+    .option('--rules <dir...>', "these rules instead of those in force then; builtin for the product's own")
     .option('--registry <file>', 'this registry instead of the one in force then')
-    .option('--labels <file>', 'JSON lines with alert_id or session, and label; besides dispositions in the store')
+    .option(
+      '--labels <file>',
+      'JSON lines with alert_id or session, and label; besides dispositions in the store',
+    )
     .option('--diff', 'print only alerts that differ from those stored: + new, - gone')
     .option('--profile', 'measure the time each detector takes')
     .option('--html <file>', 'write a report with plots')
@@ -54,7 +60,7 @@ With --json: one alert a line, then one line with the outcome. More: docs/operat
       try {
         const query = queryOf(sql);
         const fired = await storedAlerts(query, range);
-        const dispositions = await storedDispositions(query, range);
+        const dispositions = await storedDispositions(query);
         const startedMs = performance.now();
         const sessions = new Set(labels.sessions.keys());
         const played = await playHistory({
@@ -69,7 +75,8 @@ With --json: one alert a line, then one line with the outcome. More: docs/operat
           options.diff === true
             ? [...outcome.added.map((alert) => ({ change: '+', ...alert })), ...(gone as Partial<Alert>[])]
             : [...played.alerts];
-        for (const alert of shown) process.stdout.write(options.json === true ? `${JSON.stringify(alert)}\n` : line(alert));
+        for (const alert of shown)
+          process.stdout.write(options.json === true ? `${JSON.stringify(alert)}\n` : line(alert));
         const { added, gone: missing, ...counts } = outcome;
         process.stdout.write(
           options.json === true
@@ -87,6 +94,11 @@ With --json: one alert a line, then one line with the outcome. More: docs/operat
     });
 }
 
-function line({ change, alert_id: id, severity, title }: Partial<Alert> & { readonly change?: string }): string {
+function line({
+  change,
+  alert_id: id,
+  severity,
+  title,
+}: Partial<Alert> & { readonly change?: string }): string {
   return `${change === undefined ? '' : `${change} `}${id ?? ''} ${severity ?? ''} ${title ?? ''}\n`;
 }

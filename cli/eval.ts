@@ -43,15 +43,15 @@ export function evalCommand(): Command {
     .option('--warmup <file>', 'sessions to learn from first')
     .requiredOption('--stream <file>', 'sessions to judge; learning stays on')
     .option('--registry <file>', 'registry.yaml, or a list of tools, in force from the start')
-    .option('--rules <dir...>', 'rules in force from the start; builtin for the product\'s own')
+    .option('--rules <dir...>', "rules in force from the start; builtin for the product's own")
     .option('--labels <file>', 'what is known of the sessions, one JSON object a line')
     .option('-o, --out <file>', 'one JSON line for each score, with fired where an alert paged')
     .option('--html <file>', 'write a report with plots')
     .addOption(
-      new Option('--folds <kind>', 'cross-validate: hold out tasks from the warm-up, or judge one goal at a time').choices([
-        'task',
-        'goal',
-      ]),
+      new Option(
+        '--folds <kind>',
+        'cross-validate: hold out tasks from the warm-up, or judge one goal at a time',
+      ).choices(['task', 'goal']),
     )
     .addHelpText(
       'after',
@@ -68,10 +68,13 @@ Formats, definitions and limits: docs/operations/evaluation.md`,
       const config = configOf(options);
       const labels = options.labels === undefined ? undefined : await readLabels(options.labels);
       if (options.folds !== undefined && labels?.kind !== 'sessions')
-        throw new ConfigError('cannot cross-validate: --folds needs --labels of sessions', { path: '--folds' });
+        throw new ConfigError('cannot cross-validate: --folds needs --labels of sessions', {
+          path: '--folds',
+        });
       const inForce = await policyEvents({ registry: options.registry, rules: options.rules ?? [] });
       if (options.folds === undefined) await evaluate(options, config, inForce, labels);
-      else if (labels?.kind === 'sessions') await crossValidate(options, options.folds, config, inForce, labels);
+      else if (labels?.kind === 'sessions')
+        await crossValidate(options, options.folds, config, inForce, labels);
     });
 }
 
@@ -83,7 +86,10 @@ async function evaluate(
 ): Promise<void> {
   const read = createReader(config);
   const player = createPlayer(config.detect, inForce);
-  const warmup = options.warmup === undefined ? undefined : await player.play(read.records(options.warmup, 'warm-up'), { benign: true });
+  const warmup =
+    options.warmup === undefined
+      ? undefined
+      : await player.play(read.records(options.warmup, 'warm-up'), { benign: true });
   const played = await player.play(read.records(options.stream, 'stream'));
   read.tellSkipped();
   if (options.out !== undefined) await writeLines(options.out, played.scored);
@@ -140,10 +146,18 @@ async function crossValidate(
       ? undefined
       : {
           quality: qualityOf(labels, folds.scored),
-          intervals: taskIntervals(labels, folds.scored, FIGURES.map(([, of]) => of)),
+          intervals: taskIntervals(
+            labels,
+            folds.scored,
+            FIGURES.map(([, of]) => of),
+          ),
         };
   if (options.json === true) {
-    const each = folds.folds.map(({ name, warmupSessions, quality }) => ({ name, warmup_sessions: warmupSessions, quality }));
+    const each = folds.folds.map(({ name, warmupSessions, quality }) => ({
+      name,
+      warmup_sessions: warmupSessions,
+      quality,
+    }));
     process.stdout.write(`${JSON.stringify({ folds: each, pooled })}\n`);
     return;
   }
@@ -180,6 +194,9 @@ async function writeLines(file: string, scored: readonly Scored[]): Promise<void
     out.end();
     await finished(out);
   } catch (cause) {
-    throw new ConfigError(`cannot write ${file}: ${cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason'}`, { path: '--out', cause });
+    throw new ConfigError(
+      `cannot write ${file}: ${cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason'}`,
+      { path: '--out', cause },
+    );
   }
 }

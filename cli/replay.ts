@@ -36,7 +36,15 @@ For a range of time, other rules, labels and a report: custody backtest`,
       try {
         const stored = options.diff === true ? await storedAlerts(queryOf(sql), range) : undefined;
         const played = await playHistory({
-          ...{ config, sql, range, label: 'replay', inForce: [], profile: false, sessions: new Set<string>() },
+          ...{
+            config,
+            sql,
+            range,
+            label: 'replay',
+            inForce: [],
+            profile: false,
+            sessions: new Set<string>(),
+          },
         });
         const print = (sign: string, alert: { readonly alert_id: string; readonly title: string }) =>
           process.stdout.write(

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { TransientError } from '../runtime/errors.ts';
 import { readRunFile, type Address } from '../pipeline/run-file.ts';
 import { ROLES } from '../pipeline/roles.ts';
-import type { Status, TopicStatus } from '../pipeline/status.ts';
+import type { Learning, Status, TopicStatus } from '../pipeline/status.ts';
 import type { Config } from '../schemas/config.ts';
 import { exitCodes } from './exit-codes.ts';
 import { configOf, withCommonOptions, type CommonOptions, type SetExitCode } from './options.ts';
@@ -18,10 +18,12 @@ export function statusCommand(setExitCode: SetExitCode): Command {
 Examples:
   custody status
   custody status --json | jq '.alarms'
+  custody status --tenant acme               also how far each detector has learned what is normal for it
   custody status --config fleet.yaml         of a fleet: how far behind its groups are on Kafka`,
     )
     .addHelpText('after', '\nExample:\n  custody status --json | jq .topics')
-    .action(async (options: CommonOptions) => {
+    .option('-t, --tenant <id>', 'also: which detectors still learn what is normal for this tenant')
+    .action(async (options: CommonOptions & { readonly tenant?: string }) => {
       const config = configOf(options);
       if (config.log.type === 'kafka') {
         const topics = await fleetTopics(config);
@@ -43,18 +45,31 @@ Examples:
         return;
       }
       const token = readTokens(config.admin.tokens, 'admin.tokens', process.env)[0]?.value;
-      const status = await fetchStatus(run.admin, token);
+      const status = await fetchAdmin<Status>(run.admin, '/v1/status', token);
+      const learning =
+        options.tenant === undefined
+          ? undefined
+          : await fetchAdmin<TenantLearning>(
+              run.admin,
+              `/v1/learning?tenant=${encodeURIComponent(options.tenant)}`,
+              token,
+            );
       if (!status.ready) setExitCode(exitCodes.unavailable);
       process.stdout.write(
         options.json === true
-          ? `${JSON.stringify({ running: true, pid: run.pid, ...status })}\n`
-          : describe(status, run.pid),
+          ? `${JSON.stringify({ running: true, pid: run.pid, ...status, ...(learning === undefined ? {} : { learning }) })}\n`
+          : describe(status, run.pid) + (learning === undefined ? '' : describeLearning(learning)),
       );
     });
 }
 
-async function fetchStatus(admin: Address, token: string | undefined): Promise<Status> {
-  const url = `${admin.tls ? 'https' : 'http'}://${admin.host}:${admin.port}/v1/status`;
+interface TenantLearning {
+  readonly tenant: string;
+  readonly detectors: Learning;
+}
+
+async function fetchAdmin<Answer>(admin: Address, path: string, token: string | undefined): Promise<Answer> {
+  const url = `${admin.tls ? 'https' : 'http'}://${admin.host}:${admin.port}${path}`;
   let response: Response;
   try {
     response = await fetch(url, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
@@ -64,7 +79,17 @@ async function fetchStatus(admin: Address, token: string | undefined): Promise<S
     });
   }
   if (!response.ok) throw new TransientError('unavailable', `cannot read ${url}: HTTP ${response.status}`);
-  return (await response.json()) as Status;
+  return (await response.json()) as Answer;
+}
+
+/** One line for each detector that learns. */
+function describeLearning({ tenant, detectors }: TenantLearning): string {
+  const lines = Object.entries(detectors).map(
+    ([id, { learning, seen }]) => `  ${id.padEnd(24)} ${learning ? 'learning' : 'has learned'}, ${seen} seen`,
+  );
+  return lines.length === 0
+    ? `learning: nothing is known of tenant ${tenant}\n`
+    : `learning what is normal for tenant ${tenant}:\n${lines.join('\n')}\n`;
 }
 
 function describeTopics(topics: readonly TopicStatus[]): string {

@@ -1,10 +1,11 @@
 import type { DetectConfig } from '../schemas/config.ts';
+import { toolOfCall } from './registry/tool-of-call.ts';
 import { describeViolation, type Violation } from './allowed-set-words.ts';
 import { ticketWorth } from './approval.ts';
 import { wasMade } from './call-outcome.ts';
 import { admit, newFloodGuard, type FloodGuard } from './counters/flood-guard.ts';
 import type { CallFacts, DetectEvent, Detector, Raise } from './detector.ts';
-import type { Registry } from './registry/registry.ts';
+import type { RegisteredAgent, RegisteredClient, Registry } from './registry/registry.ts';
 
 interface AllowedTenant {
   readonly flood: FloodGuard;
@@ -65,20 +66,26 @@ function violationsOf(detected: DetectEvent, call: CallFacts, registry: Registry
   const add = (kind: Violation['kind'], who: string, what: string) => found.push({ kind, who, what });
   const { tool } = call;
   const server = call.server ?? event.server?.name;
-  if (registry.tool(server, tool)?.disabled === true) add('disabled-tool', '', call.toolKey);
-  for (const [kind, name, registered] of [
-    ['client', event.client?.name, registry.client(event.client?.name)],
-    ['agent', event.actor?.id, registry.agent(event.actor?.id)],
-  ] as const) {
-    if (name === undefined || registered === undefined) continue;
-    const { servers, environments } = registered;
+  if (toolOfCall(registry, call)?.disabled === true) add('disabled-tool', '', call.toolKey);
+  const party = (
+    kind: 'client' | 'agent',
+    name: string | undefined,
+    registered: RegisteredClient | RegisteredAgent | undefined,
+  ) => {
+    if (name === undefined || registered === undefined) return;
+    const { servers } = registered;
     if (server !== undefined && servers?.includes(server) === false) add(`${kind}-server`, name, server);
     else if (tool !== '' && !registered.allowsTool(server, tool)) add(`${kind}-tool`, name, call.toolKey);
-    if (isOutside(environments, event.environment)) add(`${kind}-environment`, name, event.environment ?? '');
-  }
-  const environments = environmentsOf(registry, server, call.zone);
-  if (isOutside(environments, event.environment))
-    add('server-environment', server ?? call.toolKey, event.environment ?? '');
+    if (isOutside(registered.environments, event.environment))
+      add(`${kind}-environment`, name, event.environment ?? '');
+  };
+  party('client', event.client?.name, registry.client(event.client?.name));
+  party('agent', event.actor?.id, registry.agent(event.actor?.id));
+  if (
+    event.environment !== undefined &&
+    isOutside(environmentsOf(registry, server, call.zone), event.environment)
+  )
+    add('server-environment', server ?? call.toolKey, event.environment);
   for (const destination of call.destinations) {
     const allowed = registry.allowsDestination(destination);
     if (allowed === false) add('denied-destination', call.toolKey, destination);

@@ -10,7 +10,6 @@ import {
   type ViewSession,
   type ViewTenant,
 } from './blindness-views.ts';
-import { pushBounded } from './counters/kept-entry.ts';
 import { judgeSilence, newSilence, noteTraffic, type Silence } from './counters/silence.ts';
 import type { DetectEvent, Detector, Raise } from './detector.ts';
 import { lastingHoles, noteSequence } from './sequence-tracks.ts';
@@ -28,6 +27,7 @@ interface BlindTenant {
   readonly views: ViewTenant;
   /** 1 for a call with agent and user, 0 for one without. */
   readonly attributed: number[];
+  attributedCount: number;
   isUnattributed: boolean;
   /** Of closed sessions without an open alert: calls with agent and user, records marked as not sampled. */
   readonly usualAttribution: Share;
@@ -63,6 +63,7 @@ export function auditBlindness(config: DetectConfig['audit_blindness']): Detecto
       paths: newSilence(),
       views: newViewTenant(),
       attributed: [],
+      attributedCount: 0,
       isUnattributed: false,
       usualAttribution: { part: 0, total: 0 },
       usualUnsampled: { part: 0, total: 0 },
@@ -137,11 +138,13 @@ function judgeAttribution(
   if (!fresh.call) return;
   const isAttributed = event.actor?.id !== undefined && event.actor.user_id !== undefined;
   addShare(session.attribution, isAttributed);
-  pushBounded(tenant.attributed, isAttributed ? 1 : 0, attributionWindow);
+  tenant.attributed.push(isAttributed ? 1 : 0);
+  if (isAttributed) tenant.attributedCount += 1;
+  if (tenant.attributed.length > attributionWindow) tenant.attributedCount -= tenant.attributed.shift() ?? 0;
   const usual = percentOf(tenant.usualAttribution, config.learning_calls);
   if (usual === undefined || tenant.attributed.length < attributionMin) return;
   const total = tenant.attributed.length;
-  const percent = Math.round((100 * tenant.attributed.reduce((sum, one) => sum + one, 0)) / total);
+  const percent = Math.round((100 * tenant.attributedCount) / total);
   const isLow = percent <= usual - config.attribution_drop;
   if (isLow && !tenant.isUnattributed)
     raise(describeAttribution(percent, usual, total, tenant.usualAttribution.total));

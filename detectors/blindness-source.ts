@@ -38,7 +38,7 @@ export function sourceOf(sources: Sources, event: CustodyEvent): Source {
   const instance = receipt?.issuer ?? actor?.runtime_id ?? '';
   // A tap is of one server and one client; other senders count over all they see.
   const place = source.collector === 'mcp_stdio_tap' ? `${server?.name ?? ''} ${client?.name ?? ''}` : '';
-  const name = [pathOf(event), source.signal, source.scope ?? '', instance, place].join(' ').trim();
+  const name = `${pathOf(event)} ${source.signal} ${source.scope ?? ''} ${instance} ${place}`.trimEnd();
   return keptEntry(
     sources,
     name,
@@ -67,6 +67,11 @@ export function judgeClock(
   const offsetMs = Number(event.observed_time_unix_nano.slice(0, -6)) - Number(toldNano.slice(0, -6));
   pushBounded(source.offsetsMs, offsetMs, config.skewed_events);
   pushBounded(source.offsetIds, event.event_id, Math.min(16, config.skewed_events));
+  // Hardly ever: whatever the others are, they are not all skewed.
+  if (Math.abs(offsetMs) <= config.skew_ms) {
+    source.isSkewed = false;
+    return;
+  }
   if (source.offsetsMs.length < config.skewed_events) return;
   const least = Math.min(...source.offsetsMs);
   const most = Math.max(...source.offsetsMs);

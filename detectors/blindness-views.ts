@@ -30,10 +30,18 @@ export interface ViewTenant {
   readonly told: ToldTimes;
 }
 
+interface Seen {
+  readonly index: number;
+  readonly id: number;
+  readonly server: string;
+  both: boolean;
+}
+
 export interface ViewSession {
   session: number;
-  readonly calls: Map<number, { readonly id: number; readonly server: string; both: boolean }>;
-  readonly tally: Map<string, Views>;
+  readonly calls: Seen[];
+  /** Of calls that left the list; made with the first. */
+  tally: Map<string, Views> | undefined;
 }
 
 const maxWaiting = 256;
@@ -50,7 +58,7 @@ export function newViewTenant(): ViewTenant {
 }
 
 export function newViewSession(): ViewSession {
-  return { session: 0, calls: new Map(), tally: new Map() };
+  return { session: 0, calls: [], tally: undefined };
 }
 
 /** Takes in who tells of the call: the caller's side, or what stands between it and the server. */
@@ -66,7 +74,7 @@ export function noteView(
   const { vantage } = event.source;
   const server = call.server ?? event.server?.name;
   if (vantage === 'server' || vantage === 'gateway' || vantage === 'tap') {
-    const known = session.calls.get(call.index);
+    const known = session.calls.find(({ index }) => index === call.index);
     if (known === undefined && server !== undefined) addCall(tenant, session, call, server, true);
     else if (known !== undefined && !known.both) {
       known.both = true;
@@ -75,7 +83,12 @@ export function noteView(
     return;
   }
   if (vantage !== 'agent' && vantage !== 'client') return;
-  if (server === undefined || session.calls.has(call.index) || detected.decision === 'deny') return;
+  if (
+    server === undefined ||
+    session.calls.some(({ index }) => index === call.index) ||
+    detected.decision === 'deny'
+  )
+    return;
   const id = addCall(tenant, session, call, server, false);
   tenant.waiting.set(id, {
     dueMs: nowMs + dueAfterMs,
@@ -107,13 +120,10 @@ function addCall(
 ): number {
   const id = tenant.nextId;
   tenant.nextId += 1;
-  session.calls.set(index, { id, server, both });
-  if (session.calls.size > maxCalls) {
-    const [oldest] = session.calls;
-    if (oldest !== undefined) {
-      session.calls.delete(oldest[0]);
-      count(session.tally, oldest[1]);
-    }
+  session.calls.push({ index, id, server, both });
+  if (session.calls.length > maxCalls) {
+    const oldest = session.calls.shift();
+    if (oldest !== undefined) count((session.tally ??= new Map()), oldest);
   }
   return id;
 }
@@ -150,8 +160,9 @@ export function judgeViews(
 
 export function learnViews({ usual, alarmed }: ViewTenant, { session, calls, tally }: ViewSession): void {
   if (alarmed.includes(session)) return;
-  for (const call of calls.values()) count(tally, call);
-  for (const [server, { both, alone }] of tally) {
+  const total = tally ?? new Map<string, Views>();
+  for (const call of calls) count(total, call);
+  for (const [server, { both, alone }] of total) {
     const views = keptEntry(
       usual,
       server,

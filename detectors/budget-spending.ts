@@ -44,6 +44,7 @@ export function judgeSpending(
   raise: Raise,
 ): void {
   const day = Math.floor(timeMs / dayMs);
+  session.days ??= new Map();
   const here = keptEntry(session.days, `${day} ${actorKey}`, maxSessionDays, () => newDay(actorKey, day));
   here.tokens += amounts.tokens;
   here.microUsd += amounts.microUsd;
@@ -88,7 +89,7 @@ export function judgeSpending(
   );
 }
 
-export function learnSpending({ history }: SpendingHabits, days: BudgetSession['days']): void {
+export function learnSpending({ history }: SpendingHabits, days: ReadonlyMap<string, DaySpending>): void {
   for (const { actor, day, tokens, microUsd } of days.values()) {
     const known = keptEntry(history, actor, maxActors, newHistory, (past) => past.days.length > 1).days;
     const same = known.find((past) => past.day === day);

@@ -21,9 +21,9 @@ interface BudgetTenant {
 
 export interface BudgetSession {
   /** Spending by actor and day, for learning. */
-  readonly days: Map<string, DaySpending>;
+  days: Map<string, DaySpending> | undefined;
   /** Per call what its observers told so far: each tells it again. */
-  readonly told: Map<number, { tokens: number; microUsd: number; items: number }>;
+  told: Map<number, { tokens: number; microUsd: number; items: number }> | undefined;
 }
 
 const maxTold = 16;
@@ -39,7 +39,8 @@ export function budget(config: DetectConfig['budget']): Detector<BudgetTenant, B
       counters: newBudgetCounters(),
       spending: { today: new Map(), history: new Map() },
     }),
-    newSessionState: () => ({ days: new Map(), told: new Map() }),
+    // Made when needed: most sessions tell no costs.
+    newSessionState: () => ({ days: undefined, told: undefined }),
 
     step(detected, { tenant, session }, raise) {
       const amounts = amountsOf(detected, session);
@@ -49,7 +50,7 @@ export function budget(config: DetectConfig['budget']): Detector<BudgetTenant, B
     },
 
     learn({ tenant, session }) {
-      learnSpending(tenant.spending, session.days);
+      if (session.days !== undefined) learnSpending(tenant.spending, session.days);
     },
 
     status: ({ spending }) => {
@@ -84,5 +85,6 @@ function amountsOf({ event, call, fresh }: DetectEvent, session: BudgetSession):
 }
 
 function toldOf(session: BudgetSession, index: number) {
+  session.told ??= new Map();
   return keptEntry(session.told, index, maxTold, () => ({ tokens: 0, microUsd: 0, items: 0 }));
 }

@@ -14,7 +14,10 @@ interface Changes {
   readonly eventIds: string[];
 }
 
-type BulkSession = Map<number, Changes>;
+/** By tool; made with the first change. */
+interface BulkSession {
+  tools: Map<number, Changes> | undefined;
+}
 
 const maxTools = 16;
 /** Calls whose observations the engine still merges. */
@@ -28,14 +31,15 @@ export function bulkChange(config: DetectConfig['bulk_change']): Detector<undefi
     version: 1,
     kinds: ['tool_call'],
     newTenantState: () => undefined,
-    newSessionState: () => new Map(),
+    newSessionState: () => ({ tools: undefined }),
 
     step(detected, { session }, raise) {
       const { call } = detected;
       if (call === undefined || call.continuation || !changes(call) || isRefused(detected, call)) return;
       const { event, registry } = detected;
       if (!detected.fresh.call && event.item_count === undefined) return;
-      const tool = keptEntry(session, call.toolHash, maxTools, newChanges);
+      session.tools ??= new Map();
+      const tool = keptEntry(session.tools, call.toolHash, maxTools, newChanges);
       const items = count(tool, call, event.item_count ?? 1, event.event_id);
       if (ticketInForce(detected) !== undefined) return;
       const limit = registry?.tool(call.server, call.tool)?.itemCountMax ?? config.items_max;

@@ -54,7 +54,9 @@ export function judgeEnvironments(
     state.learn(edge);
     if (ways.usual(edge)) return;
     const severity = ways.learned && (by === 'credential' || isConsequential(call.action)) ? 'medium' : 'low';
-    raise(describeEnvironments(by, severity, { call, before: before.name, now: name, evidence: before.eventId }));
+    raise(
+      describeEnvironments(by, severity, { call, before: before.name, now: name, evidence: before.eventId }),
+    );
   };
   const { environments } = state.session;
   const known = environments.some((place) => place.side === side && place.name === name);

@@ -2,7 +2,7 @@ import type { DetectConfig } from '../schemas/config.ts';
 import { aboutSystem } from './about-system.ts';
 import { failureTail } from './counters/beta-binomial.ts';
 import { keptEntry, pushBounded } from './counters/kept-entry.ts';
-import type { CallFacts, DetectEvent, Detector, Finding, Raise } from './detector.ts';
+import type { CallFacts, Detector, Finding, Raise } from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
 import { references } from './references.ts';
 import { shown } from './wording.ts';
@@ -13,6 +13,8 @@ type Outcome = number;
 /** The last calls of a tool, a server or a client, in the order their outcomes came. */
 interface Window {
   readonly outcomes: Outcome[];
+  /** How many of them failed. */
+  failed: number;
   /** Of the last failures. */
   readonly failedIds: string[];
   /** It alerted, and has not gone back to normal since. */
@@ -57,13 +59,26 @@ export function errorRate(config: DetectConfig['error_rate']): Detector<ErrorTen
       if (call === undefined || !detected.fresh.outcome) return;
       const failed = hasFailed(call);
       if (failed === undefined) return;
-      const outcome = failed ? itemHash(detected.session.key) : 0;
-      for (const subject of subjectsOf(detected, call)) {
-        count(session, subject.key, failed);
-        const window = keptEntry(tenant.windows, subject.key, maxSubjects, newWindow, isFull);
-        pushBounded(window.outcomes, outcome, config.window_calls);
-        if (failed) pushBounded(window.failedIds, detected.event.event_id, maxEvidence);
-        judge(config, tenant, window, subject, raise);
+      const sessionHash = failed ? itemHash(detected.session.key) : 0;
+      const { toolHash, tool, server } = call;
+      const client = detected.event.client?.name;
+      if (tool !== '') note(toolHash, 'tool', call.toolKey);
+      if (server !== undefined) note(itemHash(server), 'server', server);
+      if (client !== undefined) note(itemHash(client), 'client', client);
+
+      function note(hash: number, kind: Subject['kind'], name: string): void {
+        const key = (hash % maxHash) * classes + classOf[kind];
+        count(session, key, failed === true);
+        const window = keptEntry(tenant.windows, key, maxSubjects, newWindow, isFull);
+        if (window.outcomes.length === config.window_calls && window.outcomes.shift() !== 0)
+          window.failed -= 1;
+        window.outcomes.push(sessionHash);
+        if (failed === true) {
+          window.failed += 1;
+          pushBounded(window.failedIds, detected.event.event_id, maxEvidence);
+        }
+        if (window.failed < config.failures_min) window.isHigh = false;
+        else if (failed === true) judge(config, tenant, window, { key, kind, name, server, tool }, raise);
       }
     },
 
@@ -89,32 +104,16 @@ export function errorRate(config: DetectConfig['error_rate']): Detector<ErrorTen
 
 interface Subject {
   readonly key: number;
-  readonly words: string;
+  readonly kind: 'tool' | 'server' | 'client';
+  readonly name: string;
   readonly server: string | undefined;
-  readonly tool: string | undefined;
+  readonly tool: string;
 }
 
-function subjectsOf({ event }: DetectEvent, { server, tool, toolKey }: CallFacts): Subject[] {
-  const subjects: Subject[] = [];
-  if (tool !== '')
-    subjects.push({ key: itemHash(`tool ${toolKey}`), words: `tool ${shown(toolKey, 120)}`, server, tool });
-  if (server !== undefined)
-    subjects.push({
-      key: itemHash(`server ${server}`),
-      words: `server ${shown(server)}`,
-      server,
-      tool: undefined,
-    });
-  const client = event.client?.name;
-  if (client !== undefined)
-    subjects.push({
-      key: itemHash(`client ${client}`),
-      words: `client ${shown(client)}`,
-      server: undefined,
-      tool: undefined,
-    });
-  return subjects;
-}
+/** Tools, servers and clients of one name are apart; the hash has room for it. */
+const classOf: Readonly<Record<Subject['kind'], number>> = { tool: 0, server: 1, client: 2 };
+const classes = 4;
+const maxHash = 2 ** 50;
 
 /** A refusal by policy or by a rate limit is no error; other detectors see those. */
 function hasFailed({ category }: CallFacts): boolean | undefined {
@@ -132,7 +131,7 @@ function hasFailed({ category }: CallFacts): boolean | undefined {
 }
 
 function newWindow(): Window {
-  return { outcomes: [], failedIds: [], isHigh: false };
+  return { outcomes: [], failed: 0, failedIds: [], isHigh: false };
 }
 
 const isFull = ({ outcomes }: Window) => outcomes.length >= 10;
@@ -154,13 +153,9 @@ function judge(
   subject: Subject,
   raise: Raise,
 ): void {
-  const failures = window.outcomes.filter((session) => session !== 0);
-  if (failures.length < config.failures_min) {
-    window.isHigh = false;
-    return;
-  }
   const total = window.outcomes.length;
   if (window.isHigh || total < config.calls_min) return;
+  const failures = window.outcomes.filter((session) => session !== 0);
   const usual = tenant.usual.get(subject.key) ?? newRate();
   const chance = failureTail(failures.length, total, usual.failed, usual.calls);
   // One session that fails over and over is a loop; here it counts when there is a lot of it.
@@ -179,7 +174,7 @@ function mostOfOne(failures: readonly Outcome[]): number {
 }
 
 function describe(
-  { words, server, tool }: Subject,
+  { kind, name, server, tool }: Subject,
   failures: readonly Outcome[],
   evidence: readonly string[],
   total: number,
@@ -190,6 +185,7 @@ function describe(
     usual.calls === 0
       ? 'nothing is known of it; 1 in 20 is assumed'
       : `${(Math.round((1000 * usual.failed) / usual.calls) / 10).toFixed(1)} % of ${usual.calls} calls`;
+  const words = `${kind} ${shown(name, 120)}`;
   const sessions = new Set(failures).size;
   const observed = `${failures.length} of the last ${total} calls of ${words} failed, in ${sessions} ${sessions === 1 ? 'session' : 'sessions'}`;
   return {
@@ -202,7 +198,7 @@ function describe(
     distance: `at the usual rate ${oddsWords(chance)}`,
     dedupKey: words,
     evidence,
-    about: aboutSystem(server, tool),
+    about: kind === 'client' ? aboutSystem() : aboutSystem(server, kind === 'tool' ? tool : undefined),
     references: references['error-rate'],
   };
 }

@@ -122,7 +122,7 @@ function severityOf(
     known.sessions >= config.learning_sessions && known.quiet >= config.quiet_sessions;
   if (actor !== undefined && actor.sessions >= config.learning_sessions) {
     if (isConsequential && isSettled(actor)) return { severity: 'medium', kind: 'tool' };
-    return { severity: isSettled(actor) ? 'low' : 'info', kind: 'tool' };
+    if (isSettled(actor)) return { severity: 'low', kind: 'tool' };
   }
   const isGrave = traits.privileged || traits.destructive;
   if (tool !== undefined && isGrave && tool.others <= fewActors && isSettled(tool))

@@ -31,9 +31,8 @@ export interface BypassTenant {
   readonly loose: Map<number, { count: number; lastMs: number }>;
 }
 
-export interface BypassSession {
-  bypass: { readonly calls: BypassCall[] } | undefined;
-}
+/** The last calls of a session to servers behind a gateway. */
+export type BypassSession = BypassCall[];
 
 interface BypassCall {
   readonly index: number;
@@ -57,7 +56,7 @@ export function newBypassTenant(): BypassTenant {
 export function observeForBypass(
   config: DetectConfig['unregistered'],
   tenant: BypassTenant,
-  session: { bypass: BypassSession['bypass'] | undefined },
+  session: { bypass: BypassSession | undefined },
   { event, call, fresh, session: { key }, timeMs }: DetectEvent,
   registry: Registry,
 ): void {
@@ -66,7 +65,7 @@ export function observeForBypass(
   const { vantage } = event.source;
   if (vantage === 'unknown' || call.server === undefined) return;
   const isGateway = vantage === 'gateway' || vantage === 'tap';
-  const { calls } = (session.bypass ??= { calls: [] });
+  const calls = (session.bypass ??= []);
   let known = calls.find(({ index }) => index === call.index);
   if (known === undefined) {
     known = { index: call.index, id: undefined, byGateway: false };
@@ -127,7 +126,8 @@ export function expireBypass(
   timeMs: number,
   raise: Raise,
 ): void {
-  tenant.nowMs = Math.max(tenant.nowMs, timeMs);
+  if (timeMs > tenant.nowMs) tenant.nowMs = timeMs;
+  if (tenant.waiting.size === 0) return;
   for (const [id, { dueMs, bypass }] of tenant.waiting) {
     if (dueMs >= tenant.nowMs) return;
     tenant.waiting.delete(id);

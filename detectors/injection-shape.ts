@@ -1,5 +1,11 @@
 import type { DetectConfig } from '../schemas/config.ts';
-import { isConsequential, type CallFacts, type Detector, type Finding, type SourceFacts } from './detector.ts';
+import {
+  isConsequential,
+  type CallFacts,
+  type Detector,
+  type Finding,
+  type SourceFacts,
+} from './detector.ts';
 import {
   habitPercent,
   isEstablished,
@@ -30,6 +36,9 @@ const forms: Readonly<Record<string, string>> = {
   file_scheme: 'a URL that reads files or speaks another protocol',
 };
 const paths = new Set(['path_traversal', 'sensitive_path']);
+/** Named without harm in much work: the tool or the source must tell more. */
+const mentions = new Set(['sensitive_path', 'file_scheme']);
+const fewSessions = 5;
 /** A shorter value has no room for an attack. */
 const minValueBytes = 6;
 
@@ -54,8 +63,11 @@ export function injectionShape(
       const source = strangerIn(call);
       for (const form of found) {
         const percent = habitPercent(tenant.habits, call.toolHash, form);
-        if (established && percent >= config.usual_percent) continue;
-        raise(describe(form, call, source, { percent, established, refused: decision === 'deny', tenant }));
+        const usual = percent >= config.usual_percent;
+        if (established && usual) continue;
+        const becoming = usual && isEstablished(tenant.habits, call.toolHash, fewSessions);
+        const is = { percent, established, becoming, refused: decision === 'deny', tenant };
+        raise(describe(form, call, source, is));
       }
     },
 
@@ -78,6 +90,8 @@ function strangerIn({ values }: CallFacts): SourceFacts | undefined {
 interface Circumstances {
   readonly percent: number;
   readonly established: boolean;
+  /** Known from a few sessions only, but in those such text was its business. */
+  readonly becoming: boolean;
   readonly refused: boolean;
   readonly tenant: InjectionTenant;
 }
@@ -86,19 +100,22 @@ function describe(
   form: string,
   call: CallFacts,
   source: SourceFacts | undefined,
-  { percent, established, refused, tenant }: Circumstances,
+  is: Circumstances,
 ): Finding {
-  const habit = tenant.habits.get(call.toolHash);
+  const { percent, established } = is;
+  const habit = is.tenant.habits.get(call.toolHash);
   const observed =
     `the arguments of ${shown(call.toolKey)} hold ${forms[form] ?? form}` +
-    (source === undefined ? '' : `, and a value that came from the result of ${shown(source.toolKey)} (untrusted)`);
+    (source === undefined
+      ? ''
+      : `, and a value that came from the result of ${shown(source.toolKey)} (untrusted)`);
   const normal =
     habit === undefined
       ? `${shown(call.toolKey)} is not known from any earlier session`
       : `${percent} % of ${habit.calls} calls of this tool in ${habit.sessions} sessions have this form`;
   return {
     title: paths.has(form) ? 'Path that should not be asked for' : 'Injection in arguments',
-    severity: severityOf(form, call, source, established, refused),
+    severity: severityOf(form, call, source, is),
     score: source === undefined ? 0.7 : 0.9,
     reason: `${observed.charAt(0).toUpperCase()}${observed.slice(1)}; ${normal}.`,
     observed,
@@ -118,14 +135,14 @@ function severityOf(
   form: string,
   call: CallFacts,
   source: SourceFacts | undefined,
-  established: boolean,
-  refused: boolean,
+  { established, becoming, refused }: Circumstances,
 ): Finding['severity'] {
+  if (becoming) return 'low';
   const acts = isConsequential(call.action) || call.traits.changesState || call.traits.egress;
   let level = 0;
   if (source !== undefined) level += 1;
   if (acts && (established || source !== undefined)) level += 1;
-  if (form === 'sensitive_path' && source === undefined && !call.traits.egress) level = Math.min(level, 0);
+  if (mentions.has(form) && source === undefined && !call.traits.egress) level = 0;
   if (refused) level -= 1;
   return level >= 2 ? 'high' : level === 1 ? 'medium' : 'low';
 }

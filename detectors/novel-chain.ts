@@ -198,9 +198,12 @@ function severityOf(
   counts: boolean,
 ): 'high' | 'medium' | 'low' | undefined {
   const isCopied = contact !== undefined || value !== undefined;
-  if (bits >= minBits && share > config.threshold && (isCopied || grave))
+  const isOdd = share > config.threshold;
+  // A tool nobody ever used, to a place nobody ever went to and that an output named: all of the chain is new.
+  if (isOdd && newTool && contact?.origin === 'output') return 'high';
+  if (isOdd && bits >= minBits && (isCopied || grave))
     return bits >= highBits && share > highScore && isCopied ? 'high' : 'medium';
-  if (newTool && counts && toolBits >= rareToolBits && share > config.threshold) return 'medium';
+  if (isOdd && newTool && counts && toolBits >= rareToolBits) return 'medium';
   if ((newTool && toolBits >= minBits) || (newStep && stepBits >= rareToolBits)) return 'low';
   return undefined;
 }

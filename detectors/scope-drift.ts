@@ -24,7 +24,7 @@ interface ScopeTenant {
 }
 
 interface ScopeSession {
-  /** What the session held without alarm: actor and grant. */
+  /** What the session held, to be learned when it ends well: actor and grant. */
   taught: { readonly actor: string; readonly grant: string }[] | undefined;
   /** The last grants looked at: most calls of a session repeat them. */
   last: Claim | undefined;
@@ -124,7 +124,10 @@ function judgeGrants(
     }
     if (!isNews(tenant, who.key, grant, detected.timeMs)) continue;
     const known = [...(tenant.actors.get(who.key)?.keys() ?? [])];
-    raise(describeDrift(detected, who, { ...drift, grant, worth, challenge, held: known }));
+    const finding = describeDrift(detected, who, { ...drift, grant, worth, challenge, held: known });
+    // Learned only if somebody dismisses the alert; what is merely low is learned where it changes nothing.
+    if (finding.severity !== 'low' || !allowsChange(grant)) teach(session, who.key, grant);
+    raise(finding);
   }
   if (!grew) return;
   session.challenge = undefined;

@@ -31,9 +31,7 @@ export function describeSecretOut(
   const { outside, newPlace, shownBy } = where;
   const to = [
     ...(newPlace === undefined ? [] : [`to ${shown(newPlace)}, which no earlier session used`]),
-    ...(outside?.zone === undefined
-      ? []
-      : [`into zone ${shown(outside.zone.name)} (${outside.zone.trust})`]),
+    ...(outside?.zone === undefined ? [] : [`into zone ${shown(outside.zone.name)} (${outside.zone.trust})`]),
   ].join(', ');
   const observed =
     `the arguments of ${shown(call.toolKey)} hold ${foundText(found, types)}${to === '' ? '' : `, sent ${to}`}` +

@@ -19,7 +19,12 @@ import {
   type SessionContacts,
 } from './learning/known-destinations.ts';
 import { addSize, newSizeSketch, p99Bytes, sizeBucket, type SizeSketch } from './learning/size-sketch.ts';
-import { describePersonal, describeRedaction, describeSecretIn, describeSecretOut } from './secret-leak-words.ts';
+import {
+  describePersonal,
+  describeRedaction,
+  describeSecretIn,
+  describeSecretOut,
+} from './secret-leak-words.ts';
 
 type Side = 'arguments' | 'result';
 
@@ -117,9 +122,12 @@ function judgeSent(
   // While it learns every place is new: what is usual could never be learned if that were more than a note.
   let severity: Finding['severity'] = 'low';
   if (habitual) severity = 'medium';
-  else if (outside !== undefined || (newPlace !== undefined && !learning)) severity = 'high';
+  else if (newPlace !== undefined ? !learning : outside !== undefined && !carriedBefore(tenant, call))
+    severity = 'high';
   if (wasAsked(call) || detected.decision === 'deny') severity = 'low';
-  const shownBy = types.map((type) => detected.session.sensitive.get(type)).find((source) => source !== undefined);
+  const shownBy = types
+    .map((type) => detected.session.sensitive.get(type))
+    .find((source) => source !== undefined);
   raise(
     describeSecretOut(
       {
@@ -133,6 +141,11 @@ function judgeSent(
       { outside, newPlace, shownBy },
     ),
   );
+}
+
+/** Some benign session has had a secret in a call of this tool, and the place is one that is known. */
+function carriedBefore({ habits }: LeakTenant, { toolHash }: CallFacts): boolean {
+  return (habits.get(toolHash)?.hits.get(secretIn) ?? 0) > 0;
 }
 
 /** Everything in the arguments came from what the agent was asked: whoever asked gave the secret. */
@@ -153,7 +166,7 @@ function judgeShown(
   const sessions = tenant.habits.get(call.toolHash)?.sessions ?? 0;
   const established = sessions >= config.learning_sessions;
   if (established && percent >= config.usual_percent) return;
-  const rare = established && percent * 4 < config.usual_percent;
+  const rare = established && percent === 0;
   raise(
     describeSecretIn(
       { call, types, found: event.result?.findings, percent, sessions },
@@ -194,7 +207,8 @@ function judgeRedaction(
     const types = typesFound(findings, 'secret', 'identity');
     if (types.length === 0) continue;
     if (redacted.includes(call.tool)) raise(describeRedaction(call, side, findings, types, undefined));
-    else if ((event.pii?.count ?? 0) > 0) raise(describeRedaction(call, side, findings, types, event.pii?.count));
+    else if ((event.pii?.count ?? 0) > 0)
+      raise(describeRedaction(call, side, findings, types, event.pii?.count));
   }
 }
 

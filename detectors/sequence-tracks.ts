@@ -11,7 +11,7 @@ export interface Tracks {
 interface Track {
   next: number;
   seen: number;
-  /** Holes that stayed. */
+  /** Holes that were never filled. */
   gaps: number;
   readonly holes: Hole[];
   lastMs: number;
@@ -99,6 +99,7 @@ function openHole(track: Track, number: number, nowMs: number, eventId: string):
     afterId: eventId,
     seenBefore: track.seen,
   });
+  track.gaps += 1;
   if (track.holes.length > maxHoles) track.holes.shift();
 }
 
@@ -106,8 +107,10 @@ function fill(track: Track, number: number): void {
   const index = track.holes.findIndex(({ from, to }) => from <= number && number <= to);
   const hole = track.holes[index];
   if (hole === undefined) return;
-  if (hole.from === hole.to) track.holes.splice(index, 1);
-  else if (number === hole.from) hole.from += 1;
+  if (hole.from === hole.to) {
+    track.holes.splice(index, 1);
+    if (!track.holes.some(({ afterId }) => afterId === hole.afterId)) track.gaps -= 1;
+  } else if (number === hole.from) hole.from += 1;
   else if (number === hole.to) hole.to -= 1;
   else {
     track.holes.splice(index + 1, 0, { ...hole, from: number + 1 });
@@ -123,8 +126,7 @@ export function lastingHoles(all: Tracks, nowMs: number, afterMs: number, seenMi
     while (track.holes[0] !== undefined && nowMs - track.holes[0].sinceMs > afterMs) {
       const hole = track.holes.shift();
       if (hole === undefined) break;
-      track.gaps += 1;
-      const isHabit = hole.seenBefore < Math.max(seenMin, seenPerGap * (track.gaps - 1));
+      const isHabit = hole.seenBefore < seenMin || track.seen < seenPerGap * (track.gaps - 1);
       if (!isHabit && nowMs >= all.crowdedUntilMs) found.push(hole);
     }
   }

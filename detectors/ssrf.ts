@@ -94,8 +94,7 @@ function judge(
   raise: Raise,
 ): void {
   const { place, destination, contact } = target;
-  const isNew =
-    destination !== undefined && isNewDestination(tenant, contact?.hash ?? itemHash(destination));
+  const isNew = destination !== undefined && isNewDestination(tenant, contact?.hash ?? itemHash(destination));
   if ((place === 'loopback' || place === 'private') && destination !== undefined && !isNew) return;
   const where = destination === undefined ? 'an address in an encoded form' : shown(destination);
   const observed = `${shown(call.toolKey)} was called with ${where}, ${places[place]}${originText(contact)}`;

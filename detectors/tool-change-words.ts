@@ -32,20 +32,32 @@ export function describeChange(change: Change): Finding {
   const { server, tool, parts, before, now, flip, shaped, approved, versions, severity } = change;
   const name = nameOf(server, tool);
   const what = parts.map((part) => (part === 'whole' ? 'definition' : part)).join(' and ');
-  const digests = parts.map((part) => `${(before?.[part] ?? 'none').slice(0, 12)} → ${(now[part] ?? 'none').slice(0, 12)}`);
+  const digests = parts.map(
+    (part) => `${(before?.[part] ?? 'none').slice(0, 12)} → ${(now[part] ?? 'none').slice(0, 12)}`,
+  );
   const observed =
     before === undefined
       ? `the definition of ${name} (${(now.whole ?? '').slice(0, 12)}) is none of those that were approved`
       : `the ${what} of ${name} changed ${flip ? 'back to an earlier one ' : ''}(${digests.join(', ')})`;
   const notes = [
     ...(shaped ? ['the new text speaks to the model'] : []),
-    ...(flip ? ['it was so before: definitions that switch back and forth show one thing to reviewers and another to agents'] : []),
+    ...(flip
+      ? [
+          'it was so before: definitions that switch back and forth show one thing to reviewers and another to agents',
+        ]
+      : []),
     ...(approved === false && before !== undefined ? ['nobody has approved it'] : []),
-    ...(versions === undefined ? [] : [`the server went from version ${shown(versions[0], 40)} to ${shown(versions[1], 40)}`]),
+    ...(versions === undefined
+      ? []
+      : [`the server went from version ${shown(versions[0], 40)} to ${shown(versions[1], 40)}`]),
   ];
   const difference = parts.includes('description') ? differenceText(change.beforeText, change.nowText) : '';
   return {
-    title: flip ? 'Tool definition switches back and forth' : before === undefined ? 'Tool definition not approved' : 'Tool definition changed',
+    title: flip
+      ? 'Tool definition switches back and forth'
+      : before === undefined
+        ? 'Tool definition not approved'
+        : 'Tool definition changed',
     severity,
     score: scoreOf(severity),
     reason: `${[sentence(observed), ...notes].join('; ')}.${difference}`,

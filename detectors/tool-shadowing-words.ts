@@ -60,7 +60,9 @@ export function describePoison(facts: {
   ].join(' and ');
   const observed = `the description of ${shown(`${server}/${tool}`)} ${does}`;
   return {
-    title: orders ? 'Tool description gives orders to the model' : "Tool description speaks of another server's tool",
+    title: orders
+      ? 'Tool description gives orders to the model'
+      : "Tool description speaks of another server's tool",
     severity: orders ? 'high' : 'medium',
     score: orders ? 0.97 : 0.85,
     reason: `The description of ${shown(`${server}/${tool}`)} ${does}: "${shown(text, 300)}".`,

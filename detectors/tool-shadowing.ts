@@ -1,6 +1,13 @@
 import type { DetectConfig } from '../schemas/config.ts';
 import type { CustodyEvent } from '../schemas/event.ts';
-import { holderOf, newNameTable, noteName, rivalsOf, type Holder, type NameTable } from './content/name-table.ts';
+import {
+  holderOf,
+  newNameTable,
+  noteName,
+  rivalsOf,
+  type Holder,
+  type NameTable,
+} from './content/name-table.ts';
 import { foldName, isDisguised, isTelling } from './content/tool-names.ts';
 import { viewerOf } from './content/viewer.ts';
 import type { DetectEvent, Detector, Finding, Raise } from './detector.ts';
@@ -42,7 +49,9 @@ export function toolShadowing(config: DetectConfig['tool_shadowing']): Detector<
       const digests = new Map(Object.entries(event.tool_definitions ?? {}));
       const isList = event.kind === 'tool_list';
       if (!isList && (call === undefined || !fresh.call)) return;
-      const tools = isList ? [...new Set([...listed.map(([name]) => name), ...digests.keys()])] : [call?.tool ?? ''];
+      const tools = isList
+        ? [...new Set([...listed.map(([name]) => name), ...digests.keys()])]
+        : [call?.tool ?? ''];
       const others = seenTogether(tenant, detected, server);
       let searches = 0;
       let findings = 0;
@@ -55,18 +64,29 @@ export function toolShadowing(config: DetectConfig['tool_shadowing']): Detector<
         if (others.length === 0) continue;
         const own = holderOf(tenant.table, folded, server, tool) ?? holder;
         for (const rival of rivalsOf(tenant.table, folded, server))
-          if (others.includes(rival.server) && findings < maxFindings && judgePair(config, detected, own, rival, tenant, raise))
+          if (
+            others.includes(rival.server) &&
+            findings < maxFindings &&
+            judgePair(config, detected, own, rival, tenant, raise)
+          )
             findings += 1;
       }
       for (const [tool, definition] of listed)
-        if (findings < maxFindings && judgeText(detected, { server, tool, definition, others }, tenant, raise)) findings += 1;
+        if (
+          findings < maxFindings &&
+          judgeText(detected, { server, tool, definition, others }, tenant, raise)
+        )
+          findings += 1;
     },
   };
 }
 
 /** Notes who sees the server; gives back the other servers they see. */
 function seenTogether({ views }: ShadowTenant, detected: DetectEvent, server: string): string[] {
-  const key = detected.session.rank > 0 && detected.session.key !== '' ? itemHash(`in\n${detected.session.key}`) : undefined;
+  const key =
+    detected.session.rank > 0 && detected.session.key !== ''
+      ? itemHash(`in\n${detected.session.key}`)
+      : undefined;
   const others = new Set<string>();
   for (const view of new Set([key, viewerOf(detected)])) {
     if (view === undefined) continue;
@@ -95,7 +115,9 @@ function judgePair(
   raise: Raise,
 ): boolean {
   const [first, second] = one.sinceMs <= other.sinceMs ? [one, other] : [other, one];
-  const disguised = isDisguised(first.tool) !== isDisguised(second.tool) || (isDisguised(second.tool) && first.tool !== second.tool);
+  const disguised =
+    isDisguised(first.tool) !== isDisguised(second.tool) ||
+    (isDisguised(second.tool) && first.tool !== second.tool);
   const same = first.tool === second.tool;
   const registered = (holder: Holder) => registry?.server(holder.server) !== undefined;
   const bothKnown = registered(first) && registered(second);
@@ -105,7 +127,10 @@ function judgePair(
   const shadow: Shadow = { first, second, same, disguised, sameDefinition, late, outsider };
   const severity = severityOf(shadow, bothKnown);
   // Two servers with many names in common are one matter.
-  const matter = severity === 'low' ? `pair\n${first.server}\n${second.server}` : `${first.server}\n${first.tool}\n${second.server}\n${second.tool}`;
+  const matter =
+    severity === 'low'
+      ? `pair\n${first.server}\n${second.server}`
+      : `${first.server}\n${first.tool}\n${second.server}\n${second.tool}`;
   if (!tellOnce(told, matter, timeMs, againMs)) return false;
   raise(describeShadow(shadow, severity));
   return true;
@@ -115,7 +140,10 @@ function judgePair(
  * Many servers have a `search`: the same name is a note. It is more when the newcomer is not registered and the other
  * is, or when a look-alike comes after the name was somebody's; most when letters are not what they look like.
  */
-function severityOf({ disguised, same, sameDefinition, late, outsider }: Shadow, bothKnown: boolean): Finding['severity'] {
+function severityOf(
+  { disguised, same, sameDefinition, late, outsider }: Shadow,
+  bothKnown: boolean,
+): Finding['severity'] {
   if (disguised) return 'high';
   if (bothKnown || sameDefinition) return 'low';
   return outsider || (late && !same) ? 'medium' : 'low';
@@ -137,9 +165,11 @@ function judgeText(
   raise: Raise,
 ): boolean {
   const whole = event.tool_definitions?.[tool];
-  if (whole !== undefined && registry?.tool(server, tool)?.definitionDigests.includes(whole) === true) return false;
+  if (whole !== undefined && registry?.tool(server, tool)?.definitionDigests.includes(whole) === true)
+    return false;
   const orders = (definition.shapes?.['instruction'] ?? 0) > 0;
-  const named = others.length === 0 ? undefined : namedElsewhere(table, definition.description ?? '', server, others);
+  const named =
+    others.length === 0 ? undefined : namedElsewhere(table, definition.description ?? '', server, others);
   if (!orders && named === undefined) return false;
   const matter = `text\n${server}\n${tool}\n${definition.description_digest ?? whole ?? ''}`;
   if (!tellOnce(told, matter, timeMs, againMs)) return false;

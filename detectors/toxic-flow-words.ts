@@ -2,15 +2,20 @@ import type { CallFacts, Finding, SourceFacts } from './detector.ts';
 import { contentReferences } from './references-content.ts';
 import { shown } from './wording.ts';
 
-/** A result that spoke to the model. */
+/** Forms of results that want something: of the model, of whoever reads it, or credentials. */
+export const instructionForms = ['instruction', 'credential_prompt', 'imperative'] as const;
+
+/** A result that wants something. */
 export interface Instruction {
   readonly index: number;
   readonly eventId: string;
   readonly toolKey: string;
+  readonly server: string | undefined;
   readonly untrusted: boolean;
+  readonly form: (typeof instructionForms)[number];
 }
 
-export type FlowKind = 'instructed' | 'lured' | 'rule-of-two' | 'after';
+export type FlowKind = 'instructed' | 'phished' | 'lured' | 'requested' | 'rule-of-two' | 'after';
 
 export interface FlowFacts {
   readonly call: CallFacts;
@@ -21,6 +26,8 @@ export interface FlowFacts {
 
 const titles: Readonly<Record<FlowKind, string>> = {
   instructed: 'The agent did what a result told it',
+  phished: 'Credentials given where a result asked for them',
+  requested: "A stranger's request decided a call",
   lured: 'Sensitive data sent where a stranger pointed',
   'rule-of-two': 'Untrusted input, sensitive data and an action outside in one session',
   after: 'Powerful call after a result that gave instructions',
@@ -28,13 +35,17 @@ const titles: Readonly<Record<FlowKind, string>> = {
 
 const scores: Readonly<Record<FlowKind, number>> = {
   instructed: 0.98,
+  phished: 0.95,
   lured: 0.97,
+  requested: 0.85,
   'rule-of-two': 0.6,
   after: 0.4,
 };
 
 const normals: Readonly<Record<FlowKind, string>> = {
   instructed: 'what a result tells the model to do decides no call',
+  phished: 'credentials come from who asked the agent, not from an earlier result',
+  requested: 'dangerous calls and new places come from who asked the agent',
   lured: 'sensitive data goes to places the tenant knows or the user named',
   'rule-of-two': 'a session has at most two of untrusted input, sensitive data and an action outside',
   after: 'results hold data, not instructions to the model',
@@ -66,6 +77,10 @@ function observedText(kind: FlowKind, { call, by, flow, sensitive = [] }: FlowFa
   switch (kind) {
     case 'instructed':
       return `${tool}${powerText(call)} took ${shown(flow?.what ?? '', 128)} from ${read}, which holds text that tells the model what to do`;
+    case 'phished':
+      return `${tool} took ${shown(flow?.what ?? '', 128)} from the result of ${shown(flow?.source.toolKey ?? '')}, which showed sensitive data, after ${read} asked for credentials`;
+    case 'requested':
+      return `${tool}${powerText(call)} took ${shown(flow?.what ?? '', 128)} from ${read} (untrusted), which asks for something to be done`;
     case 'lured':
       return `${tool} sent ${sensitive.slice(0, 4).join(', ')} to ${shown(flow?.what ?? '')}, which no session used before and which came from the result of ${shown(flow?.source.toolKey ?? '')} (untrusted)`;
     case 'rule-of-two':

@@ -1,5 +1,5 @@
 import type { DetectConfig } from '../schemas/config.ts';
-import { typesFound } from './content/data-classes.ts';
+import { dataClassOf, typesFound } from './content/data-classes.ts';
 import { sendsOut } from './content/outlets.ts';
 import type {
   CallFacts,
@@ -7,6 +7,7 @@ import type {
   DetectEvent,
   Detector,
   DetectorState,
+  Finding,
   Raise,
   SourceFacts,
   ValueFacts,
@@ -20,7 +21,7 @@ import {
   type KnownDestinations,
   type SessionContacts,
 } from './learning/known-destinations.ts';
-import { describeFlow, type Instruction } from './toxic-flow-words.ts';
+import { describeFlow, instructionForms, type Instruction } from './toxic-flow-words.ts';
 
 interface ToxicSession {
   readonly contacts: SessionContacts;
@@ -33,7 +34,8 @@ type State = DetectorState<KnownDestinations, ToxicSession>;
 const maxInstructions = 16;
 /** A shorter value is equal by chance. */
 const minValueBytes = 5;
-const instructionShape = 'instruction';
+/** Longer than most names and addresses. */
+const tellingBytes = 40;
 
 /** What a stranger wrote in a result decides what the agent does next with the power it has. */
 export function toxicFlow(config: DetectConfig['toxic_flow']): Detector<KnownDestinations, ToxicSession> {
@@ -49,7 +51,8 @@ export function toxicFlow(config: DetectConfig['toxic_flow']): Detector<KnownDes
       if (call === undefined) return;
       const news = fresh.call || fresh.values || fresh.destinations.length > 0;
       const told = event.arguments?.findings !== undefined;
-      if ((news || told) && !call.continuation && isPowerful(call)) judge(config, detected, call, state, raise);
+      if ((news || told) && !call.continuation && isPowerful(call))
+        judge(config, detected, call, state, raise);
       noteInstruction(state.session, detected, call);
       noteContacts(state.session.contacts, call, decision);
     },
@@ -66,17 +69,24 @@ function isPowerful(call: CallFacts): boolean {
 }
 
 function noteInstruction({ instructions }: ToxicSession, { event }: DetectEvent, call: CallFacts): void {
-  if ((event.result?.shapes?.[instructionShape] ?? 0) === 0) return;
-  if (instructions.some(({ index }) => index === call.index)) return;
-  instructions.push({
-    index: call.index,
-    eventId: event.event_id,
-    toolKey: call.toolKey,
-    untrusted: call.traits.untrustedOutput,
-  });
-  if (instructions.length > maxInstructions) instructions.shift();
+  const shapes = event.result?.shapes;
+  if (shapes === undefined) return;
+  for (const form of instructionForms) {
+    if ((shapes[form] ?? 0) === 0) continue;
+    if (instructions.some(({ index, form: known }) => index === call.index && known === form)) continue;
+    instructions.push({
+      index: call.index,
+      eventId: event.event_id,
+      toolKey: call.toolKey,
+      server: call.server,
+      untrusted: call.traits.untrustedOutput,
+      form,
+    });
+    if (instructions.length > maxInstructions) instructions.shift();
+  }
 }
 
+/** The gravest way in which what was read and what is done belong together. */
 function judge(
   config: DetectConfig['toxic_flow'],
   detected: DetectEvent,
@@ -84,36 +94,127 @@ function judge(
   { tenant, session }: State,
   raise: Raise,
 ): void {
-  const earlier = session.instructions.filter(({ index }) => index < call.index);
-  const flow = flowFrom(call, (source) => earlier.some(({ index }) => index === source.index));
-  if (flow !== undefined) {
-    const by = earlier.find(({ index }) => index === flow.source.index);
-    const strong = by?.untrusted !== false && detected.decision !== 'deny';
-    raise(describeFlow('instructed', strong ? 'high' : 'medium', { call, by, flow }));
-    return;
-  }
-  const learned = tenant.sessions >= config.learning_sessions;
-  const lure = call.contacts.find(
-    ({ source, hash, destination }) =>
-      source?.untrusted === true &&
-      isNewDestination(tenant, hash) &&
-      detected.registry?.allowsDestination(destination) !== true,
-  );
-  const sensitive = typesFound(detected.event.arguments?.findings, 'secret', 'identity');
-  if (lure?.source !== undefined && sensitive.length > 0 && sendsOut(call))
-    raise(
-      describeFlow('lured', learned && detected.decision !== 'deny' ? 'high' : 'medium', {
-        call,
-        by: undefined,
-        flow: { what: lure.destination, source: lure.source },
-        sensitive,
-      }),
-    );
-  else if (breaksRuleOfTwo(detected, call)) judgeTwo(detected, call, { tenant, learned }, raise);
-  const last = earlier.at(-1);
+  const here: Here = {
+    detected,
+    call,
+    earlier: session.instructions.filter(({ index }) => index < call.index),
+    tenant,
+    learned: tenant.sessions >= config.learning_sessions,
+    refused: detected.decision === 'deny',
+    sensitive: typesFound(detected.event.arguments?.findings, 'secret', 'identity'),
+  };
+  const finding = instructed(here) ?? phished(here) ?? lured(here) ?? requested(here) ?? ruleOfTwo(here);
+  if (finding !== undefined) raise(finding);
+  const last = here.earlier.findLast(({ form }) => form === 'instruction');
   const { destructive, privileged } = call.traits;
-  if (last !== undefined && (destructive || privileged || sendsOut(call)))
+  if (last !== undefined && finding === undefined && (destructive || privileged || sendsOut(call)))
     raise(describeFlow('after', 'low', { call, by: last, flow: undefined }));
+}
+
+interface Here {
+  readonly detected: DetectEvent;
+  readonly call: CallFacts;
+  /** Results before this call that spoke to the model. */
+  readonly earlier: readonly Instruction[];
+  readonly tenant: KnownDestinations;
+  readonly learned: boolean;
+  readonly refused: boolean;
+  /** Types in the arguments. */
+  readonly sensitive: readonly string[];
+}
+
+/** A value or a destination came from a result that gives orders. */
+function instructed({ call, earlier, refused }: Here): Finding | undefined {
+  const orders = earlier.filter(({ form }) => form === 'instruction');
+  const flow = flowFrom(call, ({ index }) => orders.some((order) => order.index === index));
+  if (flow === undefined) return undefined;
+  const by = orders.find(({ index }) => index === flow.source.index);
+  const severity = by?.untrusted !== false && !refused ? 'high' : 'medium';
+  return describeFlow('instructed', severity, { call, by, flow });
+}
+
+/** A page or message asked for credentials, and what an earlier result showed of them goes there. */
+function phished({ call, earlier, detected, refused, sensitive }: Here): Finding | undefined {
+  const asking = earlier.findLast(
+    (one) =>
+      one.form === 'credential_prompt' &&
+      one.untrusted &&
+      (one.server === call.server || flowFrom(call, ({ index }) => index === one.index) !== undefined),
+  );
+  if (asking === undefined) return undefined;
+  const flow = flowFrom(
+    { ...call, contacts: [] },
+    ({ index }) => index !== asking.index && isSensitive(detected.session, index),
+  );
+  if (flow === undefined) return undefined;
+  return describeFlow('phished', refused ? 'low' : sensitive.length > 0 ? 'high' : 'medium', {
+    call,
+    by: asking,
+    flow,
+  });
+}
+
+/** Sensitive data goes to a place that a stranger named and nobody has used. */
+function lured({ call, tenant, detected, learned, refused, sensitive }: Here): Finding | undefined {
+  if (sensitive.length === 0 || !sendsOut(call)) return undefined;
+  const lure = newContact(call, tenant, detected.registry, ({ source }) => source?.untrusted === true);
+  if (lure?.source === undefined) return undefined;
+  const flow = { what: lure.destination, source: lure.source };
+  const severity = learned && !refused ? 'high' : 'low';
+  return describeFlow('lured', severity, { call, by: undefined, flow, sensitive });
+}
+
+/** A stranger's plain request decides where a call goes, or what a dangerous call does: people ask for things, so it must be new. */
+function requested({ call, earlier, tenant, detected, learned, refused }: Here): Finding | undefined {
+  const requests = earlier.filter(({ form, untrusted }) => form === 'imperative' && untrusted);
+  const asks = ({ source }: ContactFacts | ValueFacts) =>
+    requests.some(({ index }) => index === source?.index);
+  const contact = sendsOut(call) ? newContact(call, tenant, detected.registry, asks) : undefined;
+  const dangerous = call.traits.destructive || call.traits.privileged;
+  const flow =
+    contact?.source !== undefined
+      ? { what: contact.destination, source: contact.source }
+      : dangerous
+        ? flowFrom(call, ({ index }) => requests.some((request) => request.index === index))
+        : undefined;
+  if (flow === undefined) return undefined;
+  const by = requests.find(({ index }) => index === flow.source.index);
+  return describeFlow('requested', learned && !refused ? 'medium' : 'low', { call, by, flow });
+}
+
+/**
+ * Untrusted input, sensitive data and an action outside, all in one session: a note when a new place is in it; more when
+ * part of the sensitive result goes there. A name or an address that is read and then written to is no such part.
+ */
+function ruleOfTwo({ call, tenant, detected, learned, sensitive }: Here): Finding | undefined {
+  const [untrusted] = detected.session.untrustedSources;
+  const source = sensitiveSource(detected.session);
+  if (untrusted === undefined || source === undefined || !sendsOut(call)) return undefined;
+  if (newContact(call, tenant, detected.registry, ({ origin }) => origin !== 'prompt') === undefined)
+    return undefined;
+  const part = call.values.find(
+    (value) =>
+      value.source?.index === source.index && (value.sizeBytes >= tellingBytes || sensitive.length > 0),
+  );
+  return describeFlow('rule-of-two', part !== undefined && learned ? 'medium' : 'low', {
+    call,
+    by: { ...untrusted, form: 'imperative' },
+    flow: { what: part?.path ?? '', source },
+  });
+}
+
+function newContact(
+  { contacts }: CallFacts,
+  tenant: KnownDestinations,
+  registry: DetectEvent['registry'],
+  matches: (contact: ContactFacts) => boolean,
+): ContactFacts | undefined {
+  return contacts.find(
+    (contact) =>
+      matches(contact) &&
+      isNewDestination(tenant, contact.hash) &&
+      registry?.allowsDestination(contact.destination) !== true,
+  );
 }
 
 interface Flow {
@@ -123,7 +224,10 @@ interface Flow {
 }
 
 /** A value or destination that came from a result that matches. */
-function flowFrom({ values, contacts }: CallFacts, matches: (source: SourceFacts) => boolean): Flow | undefined {
+function flowFrom(
+  { values, contacts }: CallFacts,
+  matches: (source: SourceFacts) => boolean,
+): Flow | undefined {
   const comes = ({ source }: ValueFacts | ContactFacts) => source !== undefined && matches(source);
   const contact = contacts.find(comes);
   if (contact?.source !== undefined) return { what: contact.destination, source: contact.source };
@@ -131,43 +235,17 @@ function flowFrom({ values, contacts }: CallFacts, matches: (source: SourceFacts
   return value?.source === undefined ? undefined : { what: value.path, source: value.source };
 }
 
-/** Untrusted input, sensitive data and an action outside, all in one session. */
-function breaksRuleOfTwo({ session }: DetectEvent, call: CallFacts): boolean {
-  return session.untrustedSources.length > 0 && sensitiveSource(session) !== undefined && sendsOut(call);
-}
-
+/** The first result that showed secrets or what identifies people. */
 function sensitiveSource({ sensitive }: DetectEvent['session']): SourceFacts | undefined {
-  for (const type of typesFound(countsOf(sensitive), 'secret', 'identity')) {
-    const source = sensitive.get(type);
-    if (source !== undefined) return source;
+  for (const [type, source] of sensitive) {
+    const dataClass = dataClassOf(type);
+    if (dataClass === 'secret' || dataClass === 'identity') return source;
   }
   return undefined;
 }
 
-function countsOf(sensitive: ReadonlyMap<string, SourceFacts>): Record<string, number> {
-  return Object.fromEntries([...sensitive.keys()].map((type) => [type, 1]));
-}
-
-/** A note; more when the sensitive result itself goes to a place nobody has used. */
-function judgeTwo(
-  detected: DetectEvent,
-  call: CallFacts,
-  { tenant, learned }: { readonly tenant: KnownDestinations; readonly learned: boolean },
-  raise: Raise,
-): void {
-  const source = sensitiveSource(detected.session);
-  const [untrusted] = detected.session.untrustedSources;
-  if (source === undefined || untrusted === undefined) return;
-  const flow = flowFrom(call, ({ index }) => index === source.index);
-  const newPlace = call.contacts.some(
-    ({ hash, origin }) => origin !== 'prompt' && isNewDestination(tenant, hash),
-  );
-  const severity = flow !== undefined && newPlace && learned ? 'medium' : 'low';
-  raise(
-    describeFlow('rule-of-two', severity, {
-      call,
-      by: { ...untrusted, untrusted: true },
-      flow: flow ?? { what: '', source },
-    }),
-  );
+function isSensitive({ sensitive }: DetectEvent['session'], callIndex: number): boolean {
+  for (const [type, source] of sensitive)
+    if (source.index === callIndex && dataClassOf(type) !== 'contact') return true;
+  return false;
 }

@@ -30,11 +30,12 @@ export interface Unapproved {
 export function describeUnapproved(
   unapproved: Unapproved,
   accepted: number,
+  acceptedMin: number,
   about: FindingSubject | undefined,
 ): Finding {
   const { actorKey, toolKey, callIndex, eventId, action, requires, worth, ticket, source, lacksPolicy } =
     unapproved;
-  const severity = severityOf(unapproved, accepted);
+  const severity = severityOf(unapproved, accepted >= acceptedMin);
   const what = kindText(unapproved);
   const lacking =
     requires === 'approval' && worth === 'none' ? 'without an approval' : ticketWords(worth, ticket);
@@ -69,13 +70,15 @@ export function describeUnapproved(
 }
 
 function severityOf(
-  { requires, isRegisteredGrave, source, worth }: Unapproved,
-  accepted: number,
+  { requires, isRegisteredGrave, isPrivileged, source, worth }: Unapproved,
+  isAccepted: boolean,
 ): Finding['severity'] {
-  if (requires !== undefined || isRegisteredGrave || source !== undefined) return 'high';
+  if (requires !== undefined || isRegisteredGrave) return 'high';
+  // Deleting what a list has named is daily work; giving rights to whom a stranger has named is not.
+  if (source !== undefined && isPrivileged) return 'high';
   // A ticket that is not one is worse than none.
   if (worth === 'unknown' || worth === 'elsewhere') return 'high';
-  return accepted > 0 ? 'low' : 'medium';
+  return isAccepted && !isPrivileged ? 'low' : 'medium';
 }
 
 function kindText({ isDestructive, isPrivileged }: Unapproved): string {

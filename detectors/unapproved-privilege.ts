@@ -6,6 +6,7 @@ import { addDistinct, pushBounded } from './counters/kept-entry.ts';
 import type { CallFacts, DetectEvent, Detector, FindingSubject, Raise, SourceFacts } from './detector.ts';
 import { itemHash, pairHash } from './learning/item-hash.ts';
 import type { RegisteredTool, Registry } from './registry/registry.ts';
+import { toolOfCall } from './registry/tool-of-call.ts';
 import { describeUnapproved, type Unapproved } from './unapproved-privilege-words.ts';
 
 interface PrivilegeTenant {
@@ -33,6 +34,8 @@ const maxApproved = 16;
 const maxPending = 16;
 const maxRaised = 32;
 const maxAccepted = 1024;
+/** Sessions in which people have found such a call of an actor to be fine, before it no longer pages. */
+const acceptedMin = 3;
 const pairClass = 13;
 
 /** A privileged or destructive call was carried out, and nobody has approved it. */
@@ -76,7 +79,7 @@ function judgeCall(
   raise: Raise,
 ): void {
   const { registry, event } = detected;
-  const registered = registry?.tool(call.server, call.tool);
+  const registered = registry === undefined ? undefined : toolOfCall(registry, call);
   const isRequired = registered?.requiresTicket === true || registered?.requiresApproval === true;
   if (!isRequired && !call.traits.destructive && !call.traits.privileged) return;
   const type = event.actor?.type;
@@ -174,7 +177,8 @@ function tell(
   const raised = (session.raised ??= []);
   if (raised.includes(unapproved.pair)) return;
   pushBounded(raised, unapproved.pair, maxRaised);
-  raise(describeUnapproved(unapproved, tenant.accepted.get(unapproved.pair) ?? 0, subject));
+  const accepted = tenant.accepted.get(unapproved.pair) ?? 0;
+  raise(describeUnapproved(unapproved, accepted, acceptedMin, subject));
 }
 
 /** A request without an answer was carried out as far as anybody can tell. */

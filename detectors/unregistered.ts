@@ -11,6 +11,7 @@ import {
 } from './gateway-bypass.ts';
 import { lookAlikeOf } from './look-alike.ts';
 import type { Registry } from './registry/registry.ts';
+import { toolOfCall } from './registry/tool-of-call.ts';
 import { describeUnregistered, type Unregistered } from './unregistered-words.ts';
 
 interface UnregisteredTenant {
@@ -91,7 +92,8 @@ function judgeNames(judging: Judging): void {
   judgeName(judging, 'client', event.client?.name, undefined);
   if (event.actor?.type === 'agent') judgeName(judging, 'agent', event.actor.id, undefined);
   // A tool of a server nobody knows is told with the server.
-  if (call !== undefined && isServerKnown(registry, server) && wasMade(detected) === 'yes')
+  if (call === undefined || toolOfCall(registry, call) !== undefined) return;
+  if (isServerKnown(registry, server) && wasMade(detected) === 'yes')
     judgeName(judging, 'tool', call.tool, server);
 }
 

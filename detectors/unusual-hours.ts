@@ -40,6 +40,8 @@ interface HoursTenant {
 interface HoursSession {
   /** Actor, hour and number of calls in turn. */
   calls: number[] | undefined;
+  /** The last hour that was judged. */
+  judgedHour: number;
 }
 
 const maxAgents = 128;
@@ -56,7 +58,7 @@ export function unusualHours(config: DetectConfig['unusual_hours']): Detector<Ho
     version: 1,
     kinds: ['tool_call'],
     newTenantState: () => ({ agents: new Map(), all: { histogram: newWeekHistogram(), quiet: 0 } }),
-    newSessionState: () => ({ calls: undefined }),
+    newSessionState: () => ({ calls: undefined, judgedHour: -1 }),
 
     step(detected, { tenant, session }, raise) {
       const { call, fresh, timeMs } = detected;
@@ -64,14 +66,16 @@ export function unusualHours(config: DetectConfig['unusual_hours']): Detector<Ho
       const isNamed = detected.actorKey !== detected.session.key;
       const actor = isNamed ? itemHash(detected.actorKey) : 0;
       const hour = hourNumber(timeMs);
-      const agent = isNamed
-        ? keptEntry(tenant.agents, actor, maxAgents, newAgentHours, isEstablished)
-        : undefined;
       const isBegun = session.calls !== undefined && isIn(session.calls, actor);
+      if (isNamed && !isBegun) {
+        const agent = keptEntry(tenant.agents, actor, maxAgents, newAgentHours, isEstablished);
+        judgeFrequency(config, agent, detected, hour, raise);
+      }
       if (fresh.call) keepCall(session, actor, hour);
-      if (agent !== undefined && !isBegun) judgeFrequency(config, agent, detected, hour, raise);
-      if (hasConsequences(call) && wasMade(detected) === 'yes')
-        judgeHour(config, agent, tenant.all, detected, hour, raise);
+      // Once an hour is enough: the hour is the same for every call in it.
+      if (session.judgedHour === hour || !hasConsequences(call) || wasMade(detected) !== 'yes') return;
+      session.judgedHour = hour;
+      judgeHour(config, tenant.agents.get(actor), tenant.all, detected, hour, raise);
     },
 
     learn({ tenant, session: { calls } }) {

@@ -37,6 +37,7 @@ const maxShown = 256;
 const maxDeclared = 1024;
 /** Enough sizes of one path to know how large its values get. */
 const minSizes = 50;
+const withoutSchema = 4;
 
 /** An argument a tool was never called with, or one far larger than ever. */
 export function unusualParameters(
@@ -117,8 +118,12 @@ function judgeKeys(
   for (const count of known.keys.values()) if (count * 20 < known.calls) rare += 1;
   const undeclared =
     declared === undefined ? undefined : unseen.filter((key) => !declared.includes(itemHash(key)));
-  // A tool with arguments that are hardly ever used has others; one its schema has is no news at all.
-  const strange = undeclared === undefined ? rare === 0 : undeclared.length > 0;
+  // A tool with arguments that are hardly ever used has others; one its schema has is no news at all. Without a schema it
+  // takes more calls to know that there are no others.
+  const strange =
+    undeclared === undefined
+      ? rare === 0 && known.calls >= withoutSchema * config.learning_calls
+      : undeclared.length > 0;
   raise(
     describeKey(call, unseen, {
       severity: strange && consequential(call) ? 'medium' : 'low',

@@ -44,15 +44,20 @@ export interface SentHere {
 }
 
 export interface VolumeSession {
-  readonly destinations: Map<number, SentHere>;
+  /** Made with the first: most sessions send nothing out. */
+  destinations: Map<number, SentHere> | undefined;
   sentBytes: number;
   readItems: number;
   readonly sentIds: string[];
   readonly readIds: string[];
-  /** Items counted, by call: observers of one call tell the number again. */
-  readonly counted: Map<number, number>;
-  /** Bytes of the call that were added already, by call: a size may come before its destinations. */
-  readonly calls: Map<number, number>;
+  /** Calls of which something was counted: their observers tell it again. */
+  readonly calls: Counted[];
+}
+
+interface Counted {
+  readonly index: number;
+  bytes: number;
+  items: number;
 }
 
 const maxDestinations = 1024;
@@ -80,13 +85,12 @@ export function volume(config: DetectConfig['volume']): Detector<VolumeTenant, V
       learnedSessions: 0,
     }),
     newSessionState: () => ({
-      destinations: new Map(),
+      destinations: undefined,
       sentBytes: 0,
       readItems: 0,
       sentIds: [],
       readIds: [],
-      counted: new Map(),
-      calls: new Map(),
+      calls: [],
     }),
 
     step(detected, { tenant, session }, raise) {
@@ -94,10 +98,11 @@ export function volume(config: DetectConfig['volume']): Detector<VolumeTenant, V
       if (call === undefined || detected.decision === 'deny' || call.category === 'denied') return;
       countItems(detected, session, call);
       const bytes = cargoBytes(call);
-      const isFirst = !session.calls.has(call.index);
-      const before = session.calls.get(call.index) ?? 0;
-      if (detected.fresh.argumentsSize || isFirst) remember(session.calls, call.index, bytes);
-      if (bytes > before || (isFirst && bytes > 0)) countSent(config, detected, tenant, session, call, bytes);
+      const before = session.calls.find(({ index }) => index === call.index)?.bytes ?? 0;
+      if (bytes > before) {
+        countedOf(session, call.index).bytes = bytes;
+        countSent(config, detected, tenant, session, call, bytes);
+      }
       const contacts = newlyReached(detected, call, before, bytes);
       for (const contact of contacts) {
         const sent = countDestination(config, detected, tenant, session, contact, bytes);
@@ -120,7 +125,7 @@ export function volume(config: DetectConfig['volume']): Detector<VolumeTenant, V
 
     learn({ tenant, session }) {
       tenant.learnedSessions += 1;
-      for (const [hash, { bytes, lastMs }] of session.destinations)
+      for (const [hash, { bytes, lastMs }] of session.destinations ?? [])
         learnDestination(tenant, hash, bytes, lastMs, config.half_life_ms);
     },
 
@@ -157,10 +162,10 @@ function newlyReached(
 
 function countItems({ event }: DetectEvent, session: VolumeSession, call: CallFacts): void {
   if (event.item_count === undefined || isConsequential(call.action)) return;
-  const before = session.counted.get(call.index) ?? 0;
-  if (event.item_count <= before) return;
-  session.readItems += event.item_count - before;
-  remember(session.counted, call.index, event.item_count);
+  const counted = countedOf(session, call.index);
+  if (event.item_count <= counted.items) return;
+  session.readItems += event.item_count - counted.items;
+  counted.items = event.item_count;
   addDistinct(session.readIds, event.event_id, maxEvidence);
 }
 
@@ -205,6 +210,7 @@ function countDestination(
     }),
     ({ sends }) => sends.total > 1,
   );
+  session.destinations ??= new Map();
   const isFirstHere = !session.destinations.has(hash);
   const here = keptEntry(session.destinations, hash, maxPerSession, () => ({
     bytes: 0,
@@ -221,9 +227,11 @@ function countDestination(
   return sent;
 }
 
-function remember(counts: Map<number, number>, index: number, value: number): void {
-  counts.set(index, value);
-  if (counts.size <= maxCalls) return;
-  const oldest = counts.keys().next().value;
-  if (oldest !== undefined) counts.delete(oldest);
+function countedOf({ calls }: VolumeSession, index: number): Counted {
+  let counted = calls.find((call) => call.index === index);
+  if (counted === undefined) {
+    counted = { index, bytes: 0, items: 0 };
+    pushBounded(calls, counted, maxCalls);
+  }
+  return counted;
 }

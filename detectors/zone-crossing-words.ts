@@ -20,9 +20,19 @@ export interface Crossing {
 }
 
 /** Data goes out of a zone of ours. */
-export function describeCrossing(crossing: Crossing, severity: Finding['severity'], sessions: number): Finding {
+export function describeCrossing(
+  crossing: Crossing,
+  severity: Finding['severity'],
+  sessions: number,
+): Finding {
   const { call, source, fromTrust, outlet, bytes, classes, seen, forbidden } = crossing;
-  const what = classes.length === 0 ? 'data' : `data of class ${classes.slice(0, 4).map((name) => shown(name, 40)).join(', ')}`;
+  const what =
+    classes.length === 0
+      ? 'data'
+      : `data of class ${classes
+          .slice(0, 4)
+          .map((name) => shown(name, 40))
+          .join(', ')}`;
   const to = outlet.destination === undefined ? '' : ` to ${shown(outlet.destination)}`;
   const observed =
     `${what} read with ${shown(source.toolKey)} in zone ${shown(source.zone ?? '')} (${fromTrust}) went with ` +

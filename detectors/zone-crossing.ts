@@ -1,8 +1,20 @@
 import type { DetectConfig } from '../schemas/config.ts';
 import { typesFound } from './content/data-classes.ts';
-import { isOutside, outletsOf, type Outlet } from './content/outlets.ts';
-import { judgeEnvironments, type EnvironmentSession, type EnvironmentTenant } from './environment-crossing.ts';
-import type { CallFacts, DetectEvent, Detector, DetectorState, Finding, Raise, SourceFacts } from './detector.ts';
+import { isOutside, outletsOf, sendsOut, type Outlet } from './content/outlets.ts';
+import {
+  judgeEnvironments,
+  type EnvironmentSession,
+  type EnvironmentTenant,
+} from './environment-crossing.ts';
+import type {
+  CallFacts,
+  DetectEvent,
+  Detector,
+  DetectorState,
+  Finding,
+  Raise,
+  SourceFacts,
+} from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
 import { addItem, type KnownItems } from './learning/known-items.ts';
 import { describeCrossing, type Crossing } from './zone-crossing-words.ts';
@@ -49,7 +61,8 @@ export function zoneCrossing(config: DetectConfig['zone_crossing']): Detector<Zo
       const { call, fresh } = detected;
       if (call === undefined) return;
       state.session.calls = Math.max(state.session.calls, call.index + 1);
-      const told = fresh.values || fresh.destinations.length > 0 || detected.event.arguments?.findings !== undefined;
+      const told =
+        fresh.values || fresh.destinations.length > 0 || detected.event.arguments?.findings !== undefined;
       if (told && !call.continuation) judgeFlow(config, detected, call, state, raise);
       judgeEnvironments(detected, call, { ...state, learn: (edge) => noteEdge(state.session, edge) }, raise, {
         usual: (edge) => (state.tenant.edges.get(edge) ?? 0) >= config.usual_sessions,
@@ -98,10 +111,12 @@ function judgeFlow(
   state: State,
   raise: Raise,
 ): void {
+  if (state.session.reads.length === 0) return;
   const outlets = outletsOf(detected, call).filter(({ zone }) => isOutside(zone));
   if (outlets.length === 0) return;
   for (const { read, bytes, types } of carriedReads(detected, call, state.session))
-    for (const outlet of outlets) judgeWay(config, { read, bytes, types, outlet }, detected, call, state, raise);
+    for (const outlet of outlets)
+      judgeWay(config, { read, bytes, types, outlet }, detected, call, state, raise);
 }
 
 interface Carried {
@@ -137,27 +152,48 @@ function judgeWay(
   const from = read.source.zone ?? '';
   const to = outlet.zone?.name ?? '';
   const classes = types.length > 0 ? types : read.classes;
-  const verdicts = (classes.length === 0 ? [undefined] : classes).map((name) => registry?.allowsFlow(from, to, name));
+  const verdicts = (classes.length === 0 ? [undefined] : classes).map((name) =>
+    registry?.allowsFlow(from, to, name),
+  );
   const forbidden = verdicts.includes(false);
   if (!forbidden && verdicts.every((verdict) => verdict === true)) return;
   const edge = itemHash(`${read.source.toolKey}\n${call.toolKey}\n${from}\n${to}`);
   const seen = tenant.edges.get(edge) ?? 0;
   if (decision !== 'deny') noteEdge(session, edge);
   if (!forbidden && seen >= config.usual_sessions) return;
-  const crossing: Crossing = { call, source: read.source, fromTrust: read.trust, outlet, bytes, classes, seen, forbidden };
+  const crossing: Crossing = {
+    call,
+    source: read.source,
+    fromTrust: read.trust,
+    outlet,
+    bytes,
+    classes,
+    seen,
+    forbidden,
+  };
+  const acts = types.length > 0 || call.traits.changesState || sendsOut(call);
   const learned = tenant.sessions >= config.learning_sessions;
-  raise(describeCrossing(crossing, severityOf(crossing, learned, decision === 'deny'), tenant.sessions));
+  raise(
+    describeCrossing(
+      crossing,
+      severityOf(crossing, { learned, acts, refused: decision === 'deny' }),
+      tenant.sessions,
+    ),
+  );
 }
 
 /**
- * Forbidden by a rule: high. A way never gone is worth a look when sensitive data goes it, more so out of a restricted
- * zone; anything else is a note.
+ * Forbidden by a rule: high. A way no session has gone is worth a look when part of a sensitive result goes it, more so
+ * out of a restricted zone. Anything else is a note: the same kind of data on both sides is no proof that it is the same.
  */
-function severityOf({ forbidden, classes, fromTrust, bytes }: Crossing, learned: boolean, refused: boolean): Finding['severity'] {
-  if (refused) return 'low';
+function severityOf(
+  { forbidden, classes, fromTrust, bytes, seen }: Crossing,
+  is: { readonly learned: boolean; readonly acts: boolean; readonly refused: boolean },
+): Finding['severity'] {
+  if (is.refused) return 'low';
   if (forbidden) return 'high';
-  if (!learned || classes.length === 0) return 'low';
-  return fromTrust === 'restricted' && bytes > 0 ? 'high' : 'medium';
+  if (!is.learned || !is.acts || classes.length === 0 || bytes === 0 || seen > 0) return 'low';
+  return fromTrust === 'restricted' ? 'high' : 'medium';
 }
 
 function noteEdge({ edges }: ZoneSession, edge: number): void {

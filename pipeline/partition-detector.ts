@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Engine } from '../detectors/engine/engine.ts';
 import { epochOf, visibleEpoch } from '../detectors/engine/shared-statistics.ts';
-import { SnapshotVersionError, type StateChange } from '../detectors/engine/snapshot.ts';
+import type { StateChange } from '../detectors/engine/snapshot.ts';
 import { canonicalJson } from '../evidence/canonical-json.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { MovedError, TransientError } from '../runtime/errors.ts';
@@ -17,6 +17,7 @@ import {
   type Topic,
 } from '../streams/topic.ts';
 import { eventOf, idsAfter } from './detect-records.ts';
+import { positionName, restoreState, statePrefix } from './detect-state.ts';
 import { createPartitionPolicies, type PartitionPolicies } from './partition-policies.ts';
 import type { PolicyDocuments } from './policy-documents.ts';
 import type { SharedExchange } from './shared-exchange.ts';
@@ -64,9 +65,6 @@ const CLOCK_SKEW_MS = 10_000;
 /** Pieces of a snapshot that are made without letting anything else run: some ten milliseconds. */
 const PIECES_IN_A_ROW = 128;
 
-const positionName = (partition: number) => `detect-position/${partition}`;
-const statePrefix = (partition: number) => `detect/${partition}/`;
-
 /** The detectors of one partition, from the claim to its loss. */
 export class PartitionDetector {
   /** Offset of the next event; everything before it has been seen and its alerts are in the topic. */
@@ -109,7 +107,8 @@ export class PartitionDetector {
       const { start } = await options.events.bounds(partition);
       const next = position === undefined ? start : BigInt(position.next);
       const engine = options.createEngine();
-      const isRestored = position === undefined || (await restoreState(engine, partition, claim, options));
+      const isRestored =
+        position === undefined || (await restoreState(engine, partition, claim, options.logger));
       const detector = new PartitionDetector(partition, options, claim, {
         engine,
         next: isRestored ? next : start,
@@ -293,33 +292,4 @@ export class PartitionDetector {
     changes.push({ name: positionName(this.#partition), value: Buffer.from(JSON.stringify(position)) });
     await this.#claim.state.write(changes);
   }
-}
-
-/**
- * Puts the last snapshot back; false when it is of another version (a detector was changed, switched on or off), which
- * removes it.
- */
-async function restoreState(
-  engine: Engine,
-  partition: number,
-  { state }: Claim,
-  { logger }: PartitionDetectorOptions,
-): Promise<boolean> {
-  const prefix = statePrefix(partition);
-  const entries: { name: string; value: Uint8Array }[] = [];
-  for await (const { name, value } of state.entries(prefix)) {
-    entries.push({ name: name.slice(prefix.length), value });
-  }
-  try {
-    engine.restore(entries);
-    return true;
-  } catch (error) {
-    if (!(error instanceof SnapshotVersionError)) throw error;
-    logger.warn(
-      { partition, err: error },
-      'detector state is of another version; learning it again from the log',
-    );
-  }
-  await state.write(entries.map(({ name }) => ({ name: prefix + name, value: undefined })));
-  return false;
 }

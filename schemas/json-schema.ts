@@ -5,6 +5,7 @@ import { eventSchema } from './event.ts';
 import { malformedSchema } from './malformed.ts';
 import { receiptSchema } from './receipt.ts';
 import { registryDocument } from './registry.ts';
+import { ruleSchema, suppressionSchema } from './rule.ts';
 import { trustPolicySchema } from './trust-policy.ts';
 
 const DRAFT = 'draft-2020-12';
@@ -25,6 +26,8 @@ export function jsonSchemas(): ReadonlyMap<string, unknown> {
     ),
     // What a person writes: fields with a default may be left out.
     ['config', z.toJSONSchema(configSchema, { target: DRAFT, io: 'input' })],
+    ['rule', z.toJSONSchema(ruleSchema, { target: DRAFT, io: 'input' })],
+    ['suppression', z.toJSONSchema(suppressionSchema, { target: DRAFT, io: 'input' })],
   ]);
 }
 

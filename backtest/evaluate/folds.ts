@@ -35,19 +35,30 @@ const TASK_FOLDS = 5;
  * Plays the stream in parts, each with an engine of its own. By task: a part of the tasks, and a warm-up without sessions of
  * these. By goal: the benign sessions and the attacks with one goal, so that no other attack was seen before.
  */
-export async function playFolds(kind: FoldKind, input: FoldInput, onFold: (done: number, total: number) => void): Promise<Folds> {
+export async function playFolds(
+  kind: FoldKind,
+  input: FoldInput,
+  onFold: (done: number, total: number) => void,
+): Promise<Folds> {
   const plans = kind === 'task' ? taskPlans(input) : goalPlans(input);
   const folds: Fold[] = [];
   const scored: Scored[] = [];
   for (const [index, { name, labels, trainsOn }] of plans.entries()) {
     onFold(index, plans.length);
     const player = input.newPlayer();
-    const warmup = await player.play(input.warmup.filter(({ session }) => session === undefined || trainsOn(session)));
+    const warmup = await player.play(
+      input.warmup.filter(({ session }) => session === undefined || trainsOn(session)),
+    );
     const tested = new Set(labels.map(({ session }) => session));
     const played: Played = await player.play(
       input.stream.filter(({ session }) => session !== undefined && tested.has(session)),
     );
-    folds.push({ name, labels, warmupSessions: warmup.sessions.size, quality: qualityOf(labels, played.scored) });
+    folds.push({
+      name,
+      labels,
+      warmupSessions: warmup.sessions.size,
+      quality: qualityOf(labels, played.scored),
+    });
     for (const line of played.scored) scored.push(line);
   }
   onFold(plans.length, plans.length);

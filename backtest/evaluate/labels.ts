@@ -57,7 +57,18 @@ export async function readLabels(file: string): Promise<Labels> {
         incident: String(record['incident']),
         shouldAlert: record['should_alert'] === true || record['should_alert'] === 1,
       });
-    else sessions.push(sessionLabel(record, session, () => new InputError('input_invalid', `cannot read labels ${file}: line ${number} has no label that is known`)));
+    else
+      sessions.push(
+        sessionLabel(
+          record,
+          session,
+          () =>
+            new InputError(
+              'input_invalid',
+              `cannot read labels ${file}: line ${number} has no label that is known`,
+            ),
+        ),
+      );
   }
   if (incidents.length > 0 && sessions.length > 0)
     throw new InputError('input_invalid', `cannot read labels ${file}: it mixes sessions and incidents`);

@@ -90,7 +90,10 @@ export function createPlayer(
 }
 
 /** What the log holds when somebody says that an alert was a false alarm. */
-function dismissal(alert: Alert, { observed_time_unix_nano, source, time_unix_nano }: CustodyEvent): CustodyEvent {
+function dismissal(
+  alert: Alert,
+  { observed_time_unix_nano, source, time_unix_nano }: CustodyEvent,
+): CustodyEvent {
   return {
     schema: EVENT_SCHEMA,
     event_id: alert.alert_id,
@@ -116,7 +119,11 @@ function createScoreBoard() {
   const scored = new Map<string, { -readonly [K in keyof Scored]: Scored[K] }>();
   const alerts: PlayedAlert[] = [];
   const sessions = new Set<string>();
-  let current: { readonly key: string | undefined; readonly session: string | undefined; readonly seq: number | null } = {
+  let current: {
+    readonly key: string | undefined;
+    readonly session: string | undefined;
+    readonly seq: number | null;
+  } = {
     key: undefined,
     session: undefined,
     seq: null,

@@ -66,7 +66,11 @@ export function foldsText(folds: readonly Fold[]): string {
   ]);
   const spread = FIGURES.map(([, of]) => spreadOf(folds.map(({ quality }) => of(quality))));
   const table = [
-    ['fold', 'warm-up/tested', ...FIGURES.map(([name]) => name.replace('recall at ', 'R@').replace(' FPR', ''))],
+    [
+      'fold',
+      'warm-up/tested',
+      ...FIGURES.map(([name]) => name.replace('recall at ', 'R@').replace(' FPR', '')),
+    ],
     ...rows,
     ['mean', '', ...spread.map(({ mean }) => figure(mean))],
     ['deviation', '', ...spread.map(({ deviation }) => figure(deviation))],
@@ -80,7 +84,13 @@ export function aligned(rows: readonly (readonly string[])[]): string {
     Math.max(...rows.map((row) => (row[column] ?? '').length)),
   );
   return rows
-    .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()}\n`)
+    .map(
+      (row) =>
+        `  ${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
     .join('');
 }
 

@@ -45,7 +45,10 @@ export function qualityOf(labels: readonly SessionLabel[], lines: readonly Line[
   const bySession = grouped(lines, ({ session }) => session);
   const linesOf = (session: string) => bySession.get(session) ?? [];
   const scoreOf = new Map(
-    labels.map(({ session }) => [session, linesOf(session).reduce((max, { score }) => Math.max(max, score), 0)]),
+    labels.map(({ session }) => [
+      session,
+      linesOf(session).reduce((max, { score }) => Math.max(max, score), 0),
+    ]),
   );
   const of = (label: SessionLabel['label']) => labels.filter((each) => each.label === label);
   const [benign, attacks, resisted] = [of('benign'), of('attack_succeeded'), of('attack_resisted')];
@@ -57,7 +60,10 @@ export function qualityOf(labels: readonly SessionLabel[], lines: readonly Line[
     const isFound = (label: SessionLabel) => score(label) > threshold;
     const found = attacks.filter(isFound);
     const inTime = found.filter((label) =>
-      isInTime(label, linesOf(label.session).filter((line) => line.score > threshold)),
+      isInTime(
+        label,
+        linesOf(label.session).filter((line) => line.score > threshold),
+      ),
     );
     return {
       fprMax,
@@ -83,7 +89,10 @@ export function qualityOf(labels: readonly SessionLabel[], lines: readonly Line[
       recallByGoal: byGoal(attacks, fired),
       found: firedAttacks.length,
       foundInTime: firedAttacks.filter((label) =>
-        isInTime(label, linesOf(label.session).filter((line) => line.fired)),
+        isInTime(
+          label,
+          linesOf(label.session).filter((line) => line.fired),
+        ),
       ).length,
     },
   };
@@ -102,13 +111,18 @@ function byGoal(
 ): Record<string, number> {
   const goals = grouped(attacks, ({ goal }) => goal ?? '/');
   return Object.fromEntries(
-    [...goals].sort(([a], [b]) => (a < b ? -1 : 1)).map(([goal, those]) => [goal, share(those.filter(isFound).length, those.length)]),
+    [...goals]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([goal, those]) => [goal, share(those.filter(isFound).length, those.length)]),
   );
 }
 
 /** By ranks (Mann–Whitney); equal scores share their mean rank. */
 export function areaUnderRoc(positive: readonly number[], negative: readonly number[]): number {
-  const all = [...positive.map((score) => ({ score, is: 1 })), ...negative.map((score) => ({ score, is: 0 }))];
+  const all = [
+    ...positive.map((score) => ({ score, is: 1 })),
+    ...negative.map((score) => ({ score, is: 0 })),
+  ];
   all.sort((a, b) => a.score - b.score);
   let ranks = 0;
   for (let from = 0; from < all.length;) {
@@ -121,12 +135,18 @@ export function areaUnderRoc(positive: readonly number[], negative: readonly num
 }
 
 /** Points of the ROC curve, from no alarm to all. */
-export function rocCurve(labels: readonly SessionLabel[], lines: readonly Line[]): (readonly [fpr: number, tpr: number])[] {
+export function rocCurve(
+  labels: readonly SessionLabel[],
+  lines: readonly Line[],
+): (readonly [fpr: number, tpr: number])[] {
   const scores = new Map<string, number>();
   for (const { session, score } of lines) scores.set(session, Math.max(scores.get(session) ?? 0, score));
   const scored = labels
     .filter(({ label }) => label !== 'attack_resisted')
-    .map(({ session, label }) => ({ score: scores.get(session) ?? 0, isAttack: label === 'attack_succeeded' }))
+    .map(({ session, label }) => ({
+      score: scores.get(session) ?? 0,
+      isAttack: label === 'attack_succeeded',
+    }))
     .sort((a, b) => b.score - a.score);
   const attacks = scored.filter(({ isAttack }) => isAttack).length;
   const points: (readonly [number, number])[] = [[0, 0]];

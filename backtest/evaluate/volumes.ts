@@ -29,7 +29,9 @@ export function volumesOf(played: Played, warmup: Played | undefined, labels: La
   const benign = benignOf(labels);
   const sessionsOf = (alerts: readonly PlayedAlert[]) => new Set(alerts.map(({ session }) => session));
   const countBenign = (sessions: ReadonlySet<string | undefined>) =>
-    benign === undefined ? undefined : [...sessions].filter((session) => session !== undefined && benign.has(session)).length;
+    benign === undefined
+      ? undefined
+      : [...sessions].filter((session) => session !== undefined && benign.has(session)).length;
   const paging = played.alerts.filter(({ alert }) => isPaging(alert));
   const byDetector = grouped(played.alerts, ({ alert }) => alert.detector.id);
   return {

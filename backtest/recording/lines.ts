@@ -47,8 +47,9 @@ export async function* recordingLines(file: string): AsyncGenerator<RecordingLin
 
 async function* chunksOf(file: string): AsyncGenerator<Buffer> {
   try {
+    const isPacked = await isGzip(file);
     const source = createReadStream(file);
-    const stream = (await isGzip(file)) ? source.pipe(createGunzip()) : source;
+    const stream = isPacked ? source.pipe(createGunzip()) : source;
     // `pipe` does not hand on errors of the file.
     source.on('error', (error) => stream.destroy(error));
     for await (const chunk of stream) yield chunk as Buffer;

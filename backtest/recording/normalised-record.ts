@@ -43,9 +43,17 @@ export function normalisedEvents(placed: PlacedRecord): ReadEvent[] {
   const { record, context } = placed;
   const whole = wholeEvent(placed);
   const seq = countOf(record['seq']);
-  const first = whole.intent === undefined || placed.ordinal > 0 ? [] : [{ event: startOf(placed, whole.intent), seq }];
+  const first =
+    whole.intent === undefined || placed.ordinal > 0 ? [] : [{ event: startOf(placed, whole.intent), seq }];
   const id = (part: string) =>
-    eventId(['recording', context.tenant, textOf(record['session']) ?? '', String(placed.ordinal), placed.timeUnixNano, part]);
+    eventId([
+      'recording',
+      context.tenant,
+      textOf(record['session']) ?? '',
+      String(placed.ordinal),
+      placed.timeUnixNano,
+      part,
+    ]);
   if (whole.kind !== 'tool_call') return [...first, { event: { ...whole, event_id: id('whole') }, seq }];
   const callId = whole.tool?.call_id ?? `${textOf(record['session']) ?? ''}.${placed.ordinal}`.slice(-256);
   const tool = { ...whole.tool, call_id: callId };
@@ -104,7 +112,11 @@ function asObserved(event: CustodyEvent, record: JsonObject): CustodyEvent {
     ...event,
     ...(isAgent ? { actor: { ...actor, type: 'agent' } } : {}),
     ...(facts.length === 0 ? {} : { fact_sources: Object.fromEntries(facts) }),
-    source: { ...source, dialect: 'recording', vantage: source.vantage === 'unknown' ? 'tap' : source.vantage },
+    source: {
+      ...source,
+      dialect: 'recording',
+      vantage: source.vantage === 'unknown' ? 'tap' : source.vantage,
+    },
   };
 }
 
@@ -172,7 +184,7 @@ function answerOf(whole: CustodyEvent): CustodyEvent {
 
 function part<T extends object>(value: T): T | undefined {
   const kept = definedMembers(value);
-  return Object.keys(kept).length === 0 ? undefined : (kept as T);
+  return Object.keys(kept).length === 0 ? undefined : kept;
 }
 
 function definedMembers<T extends object>(value: T): T {

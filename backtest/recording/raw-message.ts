@@ -1,4 +1,5 @@
 import type { NormalizeContext } from '../../collectors/normalize/context.ts';
+import { normalizeAudit } from '../../collectors/normalize/audit.ts';
 import { createConversation, type Conversation } from '../../collectors/tap/conversation.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
 import { isObject, textOf, type JsonObject, type ReadEvent } from './recorded-event.ts';
@@ -65,7 +66,8 @@ export function createMessageReader(): MessageReader {
       return seq;
     }
     const own = sessions.get(session);
-    if (message['method'] !== 'tools/call' || message['id'] === undefined || own === undefined) return undefined;
+    if (message['method'] !== 'tools/call' || message['id'] === undefined || own === undefined)
+      return undefined;
     const seq = own.calls++;
     if (talk.asked.size < ASKED_MAX) talk.asked.set(id, seq);
     return seq;
@@ -78,10 +80,11 @@ export function createMessageReader(): MessageReader {
       const talk = talkOf(placed);
       const seq = seqOf(textOf(record['session']) ?? '', talk, message);
       const line = { kind: 'whole', bytes: Buffer.from(JSON.stringify(message)), terminated: true } as const;
-      const direction = 'method' in message && !isFromServer(record) ? 'client_to_server' : 'server_to_client';
-      const { facts } = spelledFacts(othersOf(record));
+      const direction =
+        'method' in message && !isFromServer(record) ? 'client_to_server' : 'server_to_client';
+      const besides = statedBesides(placed);
       return [...talk.conversation.observe(line, direction, timeUnixNano)].map((event) => ({
-        event: withFacts(asRecorded(event, talk.isNamed), facts),
+        event: besides(asRecorded(event, talk.isNamed)),
         seq,
       }));
     },
@@ -105,12 +108,43 @@ function isFromServer({ dir, direction }: JsonObject): boolean {
 /** A recording does not say how its messages travelled, and it may not name the server. */
 function asRecorded(event: CustodyEvent, isNamed: boolean): CustodyEvent {
   const { mcp, server, ...rest } = event;
-  const { transport: _, ...told } = mcp ?? {};
+  const told = Object.fromEntries(Object.entries(mcp ?? {}).filter(([member]) => member !== 'transport'));
   return {
     ...rest,
     ...(mcp === undefined ? {} : { mcp: told }),
     ...(isNamed && server !== undefined ? { server } : {}),
   };
+}
+
+/** Parts of an event that a line may state beside its message. */
+const STATED = [
+  ...([
+    'client',
+    'scope',
+    'policy',
+    'pii',
+    'idempotency_key',
+    'item_count',
+    'network',
+    'supply_chain',
+  ] as const),
+  ...(['change', 'health', 'retry_count', 'plan_depth', 'cost', 'environment', 'trace'] as const),
+];
+
+/** Adds what the line says beside the message, read as `normalisedEvents` reads it; it goes before what the message says. */
+function statedBesides({
+  record,
+  timeUnixNano,
+  context,
+}: PlacedMessage): (event: CustodyEvent) => CustodyEvent {
+  const others = othersOf(record);
+  if (Object.keys(others).length === 0) return (event) => event;
+  const { facts, rest } = spelledFacts(others);
+  const read = normalizeAudit({ ...rest, time: timeUnixNano }, context);
+  const parts = Object.fromEntries(
+    STATED.flatMap((name) => (read[name] === undefined ? [] : [[name, read[name]]])),
+  );
+  return (event) => withFacts({ ...event, ...parts }, facts);
 }
 
 function othersOf(record: JsonObject): JsonObject {

@@ -53,7 +53,10 @@ export async function* readRecording(file: string, options: RecordingOptions): A
     const timeUnixNano = playedTime(record, clock);
     const context = contextOf(record, timeUnixNano, options.digestKey);
     if (format === 'otlp_logs' || format === 'otlp_traces')
-      return [...otlpEvents(bytes, format, context, options.limits, skip)].map((event) => ({ event, seq: undefined }));
+      return [...otlpEvents(bytes, format, context, options.limits, skip)].map((event) => ({
+        event,
+        seq: undefined,
+      }));
     if (format === 'normalised') {
       const session = sessionKey(record);
       const ordinal = ordinals.get(session) ?? 0;
@@ -72,7 +75,13 @@ export async function* readRecording(file: string, options: RecordingOptions): A
     const context = contextOf({ tenant: last.tenant }, last.time_unix_nano, options.digestKey);
     yield* messages.end(key, last.time_unix_nano);
     const end = sessionEvent('end', { session: key, agent: last.actor?.id }, last.time_unix_nano, context);
-    yield { event: { ...end, ...(last.session === undefined ? {} : { session: { ...last.session, transition: 'end' } }) }, seq: undefined };
+    yield {
+      event: {
+        ...end,
+        ...(last.session === undefined ? {} : { session: { ...last.session, transition: 'end' } }),
+      },
+      seq: undefined,
+    };
     ordinals.delete(session);
     clock.forget(session);
   }
@@ -84,7 +93,10 @@ export async function* readRecording(file: string, options: RecordingOptions): A
       continue;
     }
     const named = textOf(record['session']);
-    const read = orSkipped(() => eventsOf(record, number, bytes), (reason) => options.onSkipped?.(number, reason));
+    const read = orSkipped(
+      () => eventsOf(record, number, bytes),
+      (reason) => options.onSkipped?.(number, reason),
+    );
     for (const each of read) {
       yield place(each, named);
       const key = lastLines.has(sessionKey(record)) ? sessionKey(record) : openKey(each.event);
@@ -143,7 +155,9 @@ const openKey = (event: CustodyEvent) => `${event.tenant}\n${event.session?.key 
 
 /** The session a line names, under its tenant; empty when it names none. */
 function sessionKey(record: JsonObject): string {
-  const session = isObject(record['session']) ? record['session']['key'] : (record['session'] ?? record['session_id']);
+  const session = isObject(record['session'])
+    ? record['session']['key']
+    : (record['session'] ?? record['session_id']);
   const tenant = textOf(record['tenant']) ?? '';
   return typeof session === 'string' && session !== '' ? `${tenant}\n${session}` : '';
 }
@@ -164,8 +178,7 @@ const TIMES = ['ts', 'time', 'timestamp', '@timestamp', 'time_unix_nano', 'event
 /** The record's time as it is played; one that states none happened with the one before. */
 function playedTime(record: JsonObject, clock: SessionClock): string {
   const stated = TIMES.map((name) => record[name]).find((value) => value !== undefined && value !== null);
-  const nano =
-    typeof stated === 'string' || typeof stated === 'number' ? asUnixNano(stated) : undefined;
+  const nano = typeof stated === 'string' || typeof stated === 'number' ? asUnixNano(stated) : undefined;
   if (nano === undefined) return String(BigInt(Math.trunc(clock.nowMs())) * NANO_PER_MS);
   const statedMs = msOf(nano);
   const shiftMs = clock.timeOf(sessionKey(record), statedMs) - statedMs;

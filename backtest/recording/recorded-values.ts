@@ -43,7 +43,9 @@ export function recordedValues(record: JsonObject, digestKey: Uint8Array): Recor
 
 function keysOf(value: unknown): string[] | undefined {
   if (!Array.isArray(value)) return undefined;
-  const keys = value.filter((key) => typeof key === 'string').map((key) => key.slice(0, limits.valuePathChars));
+  const keys = value
+    .filter((key) => typeof key === 'string')
+    .map((key) => key.slice(0, limits.valuePathChars));
   return [...new Set(keys)].sort().slice(0, limits.values);
 }
 
@@ -139,9 +141,13 @@ function destinationText(stated: string, digestKey: Uint8Array): string | undefi
 /** Fingerprints of words, 8 hex digits each. Of another key than ours, which does not matter: they are compared with each other only. */
 function intentOf(value: unknown): CustodyEvent['intent'] {
   if (!Array.isArray(value) || value.length === 0) return undefined;
-  const tokens = value.filter((token) => typeof token === 'string' && /^[0-9a-f]{8}$/.test(token)) as string[];
+  const tokens = value.filter(
+    (token) => typeof token === 'string' && /^[0-9a-f]{8}$/.test(token),
+  ) as string[];
   if (tokens.length === 0) return undefined;
-  return { tokens: encodeTokens(tokens.slice(0, limits.tokens).map((token) => Number.parseInt(token, 16) | 0)) };
+  return {
+    tokens: encodeTokens(tokens.slice(0, limits.tokens).map((token) => Number.parseInt(token, 16) | 0)),
+  };
 }
 
 const SENSITIVE = ['secret', 'pii', 'email', 'iban'] as const;

@@ -7,7 +7,11 @@ import { EVENT_SCHEMA, type CustodyEvent } from '../../schemas/event.ts';
 import { textOf, type JsonObject } from './recorded-event.ts';
 
 /** The start of a session, with what the agent was asked as fingerprints. */
-export function sessionStart(record: JsonObject, timeUnixNano: string, context: NormalizeContext): CustodyEvent {
+export function sessionStart(
+  record: JsonObject,
+  timeUnixNano: string,
+  context: NormalizeContext,
+): CustodyEvent {
   const intent = textOf(record['intent']);
   const { resultTokensMax, scanMaxChars } = DEFAULT_PROVENANCE;
   const tokens =

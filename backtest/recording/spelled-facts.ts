@@ -39,7 +39,17 @@ export function spelledFacts(record: JsonObject): SpelledFacts {
   takeCanonical(record, facts, read);
   takeSpelled(members, facts, read);
   complete(record, facts);
-  return { facts, rest: without(record, read) };
+  return { facts, rest: inOneSpelling(without(record, read)) };
+}
+
+/** Top-level names as the collectors' tables spell them; what is inside payloads stays as it is. */
+function inOneSpelling(record: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(record).map(([name, value]) => {
+      const spelling = spellingOf([name]);
+      return [spelling in record || !/[A-Z]/.test(name) ? name : spelling, value];
+    }),
+  );
 }
 
 function takeCanonical(record: JsonObject, facts: Map<string, unknown>, read: Set<string>): void {
@@ -124,7 +134,12 @@ const HEALTH: Readonly<Record<string, string>> = {
   false: 'down',
   dead: 'down',
 };
-const TRANSPORTS: Readonly<Record<string, string>> = { pipe: 'stdio', local: 'stdio', https: 'http', streamable_http: 'http' };
+const TRANSPORTS: Readonly<Record<string, string>> = {
+  pipe: 'stdio',
+  local: 'stdio',
+  https: 'http',
+  streamable_http: 'http',
+};
 
 /** A spelled value in the form its place has; `undefined` when it is none. */
 function valueFor(place: string, { value, path }: FlatMember): unknown {

@@ -17,7 +17,9 @@ export interface BacktestFacts {
 
 const ALERTS_SHOWN = 300;
 const DETECTORS_SHOWN = 6;
-const BUCKET_NAMES = Array.from({ length: SCORE_BUCKETS }, (_, bucket) => (bucket / SCORE_BUCKETS).toFixed(2));
+const BUCKET_NAMES = Array.from({ length: SCORE_BUCKETS }, (_, bucket) =>
+  (bucket / SCORE_BUCKETS).toFixed(2),
+);
 
 /** `custody backtest --html`: what would have fired, next to what did, in one file. */
 export function backtestReport({ outcome, played, labels }: BacktestFacts): string {
@@ -74,9 +76,15 @@ export function backtestReport({ outcome, played, labels }: BacktestFacts): stri
 function volumePlot(days: readonly DayVolume[]): Html {
   const names = [...new Set(days.map(({ day }) => day))].sort();
   const byDetector = [...grouped(days, ({ detector }) => detector)]
-    .map(([detector, volumes]) => ({ detector, volumes, total: volumes.reduce((sum, { alerts }) => sum + alerts, 0) }))
+    .map(([detector, volumes]) => ({
+      detector,
+      volumes,
+      total: volumes.reduce((sum, { alerts }) => sum + alerts, 0),
+    }))
     .sort((a, b) => b.total - a.total);
-  const series = byDetector.slice(0, DETECTORS_SHOWN - 1).map(({ detector, volumes }) => seriesOf(detector, volumes, names));
+  const series = byDetector
+    .slice(0, DETECTORS_SHOWN - 1)
+    .map(({ detector, volumes }) => seriesOf(detector, volumes, names));
   const others = byDetector.slice(DETECTORS_SHOWN - 1).flatMap(({ volumes }) => volumes);
   if (others.length > 0) series.push(seriesOf('others', others, names));
   return barPlot('Alerts by day and detector', ['UTC day', 'alerts a day'], names, series, true);
@@ -90,28 +98,39 @@ function seriesOf(label: string, volumes: readonly DayVolume[], days: readonly s
 
 /** Distribution of scores; where sessions are labelled, by class, and the ROC. */
 function scorePlots({ scores }: PlayedStore, { sessions }: AlertLabels): Html[] {
-  const all = barPlot('Scores of all calls', ['score', 'calls'], BUCKET_NAMES, [{ label: 'calls', values: scores.histogram }], true);
+  const all = barPlot(
+    'Scores of all calls',
+    ['score', 'calls'],
+    BUCKET_NAMES,
+    [{ label: 'calls', values: scores.histogram }],
+    true,
+  );
   if (sessions.size === 0) return [all];
   const highest = (isWrong: boolean) =>
-    [...sessions].filter(([, wrong]) => wrong === isWrong).map(([session]) => scores.sessions.get(session) ?? 0);
+    [...sessions]
+      .filter(([, wrong]) => wrong === isWrong)
+      .map(([session]) => scores.sessions.get(session) ?? 0);
   const series = [false, true].map((isWrong) => {
     const values = new Array<number>(SCORE_BUCKETS).fill(0);
     for (const score of highest(isWrong)) values[scoreBucket(score)] = (values[scoreBucket(score)] ?? 0) + 1;
     return { label: isWrong ? 'something was wrong' : 'fine', values };
   });
-  const labels = [...sessions].map(
-    ([session, isWrong]): SessionLabel => ({
-      ...{ session, tenant: '', task: undefined, goal: undefined, attackSeqs: [] },
-      label: isWrong ? 'attack_succeeded' : 'benign',
-    }),
-  );
+  const labels = [...sessions].map(([session, isWrong]): SessionLabel => ({
+    ...{ session, tenant: '', task: undefined, goal: undefined, attackSeqs: [] },
+    label: isWrong ? 'attack_succeeded' : 'benign',
+  }));
   const lines = [...scores.sessions].map(([session, score]) => ({ session, score, seq: null, fired: false }));
   const auc = areaUnderRoc(highest(true), highest(false));
   const title = `ROC of labelled sessions${Number.isFinite(auc) ? `, AUC ${auc.toFixed(3)}` : ''}`;
   return [
     all,
     barPlot('Highest score of labelled sessions', ['score', 'sessions'], BUCKET_NAMES, series, true),
-    unitPlot(title, ['fine sessions that alarm', ''], [{ label: 'sessions', points: rocCurve(labels, lines) }], true),
+    unitPlot(
+      title,
+      ['fine sessions that alarm', 'others found'],
+      [{ label: 'sessions', points: rocCurve(labels, lines) }],
+      true,
+    ),
   ];
 }
 
@@ -132,7 +151,9 @@ function volumeTable(days: readonly DayVolume[]): Html {
 }
 
 function cut(count: number): Html | undefined {
-  return count > ALERTS_SHOWN ? escaped`<p class="soft">The first ${ALERTS_SHOWN} of ${count}.</p>` : undefined;
+  return count > ALERTS_SHOWN
+    ? escaped`<p class="soft">The first ${ALERTS_SHOWN} of ${count}.</p>`
+    : undefined;
 }
 
 const share = (value: number | undefined): string => (value === undefined ? 'unknown' : value.toFixed(3));

@@ -16,7 +16,9 @@ export interface EvaluationFacts {
 }
 
 const ALERTS_SHOWN = 500;
-const BUCKET_NAMES = Array.from({ length: SCORE_BUCKETS }, (_, bucket) => (bucket / SCORE_BUCKETS).toFixed(2));
+const BUCKET_NAMES = Array.from({ length: SCORE_BUCKETS }, (_, bucket) =>
+  (bucket / SCORE_BUCKETS).toFixed(2),
+);
 
 /** `custody eval --html`: quality, plots and the alerts that paged, in one file. */
 export function evaluationReport(facts: EvaluationFacts): string {
@@ -67,7 +69,10 @@ function qualitySection({ sessions, auc, at, fired }: Quality): Html {
     )}`;
 }
 
-function incidentSection({ played }: EvaluationFacts, { labels }: Extract<Labels, { kind: 'incidents' }>): Html {
+function incidentSection(
+  { played }: EvaluationFacts,
+  { labels }: Extract<Labels, { kind: 'incidents' }>,
+): Html {
   return escaped`<h2>Planted incidents</h2>
     ${table(
       ['incident', 'should alert', 'alerted', 'sessions'],
@@ -88,7 +93,7 @@ function plots({ played, labels, volumes }: EvaluationFacts): Html[] {
       : [
           unitPlot(
             'ROC: sessions by their highest score',
-            ['benign sessions that alarm', ''],
+            ['benign sessions that alarm', 'attacks found'],
             [{ label: 'all detectors', points: rocCurve(sessions, played.scored) }],
             true,
           ),

@@ -26,7 +26,12 @@ const x = (share: number) => (LEFT + share * PLOT_WIDTH).toFixed(1);
 const y = (share: number) => (TOP + (1 - share) * PLOT_HEIGHT).toFixed(1);
 
 /** A curve in the unit square, such as ROC. */
-export function unitPlot(title: string, axes: readonly [string, string], lines: readonly Line[], withChance = false): Html {
+export function unitPlot(
+  title: string,
+  axes: readonly [string, string],
+  lines: readonly Line[],
+  withChance = false,
+): Html {
   const ticks = [0, 0.25, 0.5, 0.75, 1];
   return frame(
     title,
@@ -50,7 +55,10 @@ export function barPlot(
   stacked: boolean,
 ): Html {
   const totals = categories.map((_, index) =>
-    series.reduce((sum, { values }) => (stacked ? sum + (values[index] ?? 0) : Math.max(sum, values[index] ?? 0)), 0),
+    series.reduce(
+      (sum, { values }) => (stacked ? sum + (values[index] ?? 0) : Math.max(sum, values[index] ?? 0)),
+      0,
+    ),
   );
   const top = niceAbove(totals.reduce((most, total) => Math.max(most, total), 0));
   const step = 1 / Math.max(1, categories.length);
@@ -98,16 +106,20 @@ function xTick(share: number, text: string): Html {
 
 function legend(labels: readonly string[]): Html {
   if (labels.length < 2) return escaped``;
-  return escaped`${labels.slice(0, COLOURS).map(
-    (label, index) =>
-      escaped`<text class="f${index % COLOURS}" x="${LEFT + 8}" y="${TOP + 12 + index * 14}">${label}</text>`,
-  )}`;
+  return escaped`${labels
+    .slice(0, COLOURS)
+    .map(
+      (label, index) =>
+        escaped`<text class="f${index % COLOURS}" x="${LEFT + 8}" y="${TOP + 12 + index * 14}">${label}</text>`,
+    )}`;
 }
 
 const clamp = (value: number): number => Math.min(1, Math.max(0, value));
-const short = (value: number): string => (value >= 10_000 ? `${Number((value / 1000).toFixed(1))}k` : String(Number(value.toFixed(1))));
+const short = (value: number): string =>
+  value >= 10_000 ? `${Number((value / 1000).toFixed(1))}k` : String(Number(value.toFixed(1)));
 
 function niceAbove(value: number): number {
+  if (!(value > 1 && value < 1e15)) return 1;
   for (let scale = 1; ; scale *= 10) {
     const found = [1, 2, 4, 5, 8, 10].find((step) => step * scale >= value);
     if (found !== undefined) return found * scale;

@@ -25,13 +25,17 @@ export async function readControlRecords(
     { until },
   );
   const records = new Map<number, ControlRecord[]>();
-  for (const { partition, offset, appendTimeMs, body } of readRows(new Uint8Array(await answer.arrayBuffer()))) {
+  for (const { partition, offset, appendTimeMs, body } of readRows(
+    new Uint8Array(await answer.arrayBuffer()),
+  )) {
     const event = JSON.parse(body.toString()) as CustodyEvent;
     const type = event.policy_document?.type;
     if (type === undefined || replaced.has(type)) continue;
     const before = records.get(partition) ?? [];
     const kept =
-      appendTimeMs < range.warmupFromMs ? before.filter((each) => each.event.policy_document?.type !== type) : before;
+      appendTimeMs < range.warmupFromMs
+        ? before.filter((each) => each.event.policy_document?.type !== type)
+        : before;
     records.set(partition, [...kept, { offset, appendTimeMs, event }]);
   }
   return records;

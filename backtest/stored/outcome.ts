@@ -69,7 +69,9 @@ function dayVolumes(alerts: readonly Alert[]): DayVolume[] {
 /** The outcome for a terminal, without the alerts themselves. */
 export function outcomeText(outcome: Outcome): string {
   const { quality, times } = outcome;
-  const detectors = [...grouped(outcome.days, ({ detector }) => detector)].sort(([a], [b]) => (a < b ? -1 : 1));
+  const detectors = [...grouped(outcome.days, ({ detector }) => detector)].sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
   const days = new Set(outcome.days.map(({ day }) => day)).size;
   const sum = (volumes: readonly DayVolume[], of: (volume: DayVolume) => number) =>
     volumes.reduce((total, volume) => total + of(volume), 0);
@@ -92,7 +94,10 @@ export function outcomeText(outcome: Outcome): string {
     quality === undefined ? '' : qualityLine(quality),
     times.length === 0
       ? ''
-      : `slowest: ${times.slice(0, 5).map(({ detector, ms }) => `${detector} ${ms} ms`).join(', ')}\n`,
+      : `slowest: ${times
+          .slice(0, 5)
+          .map(({ detector, ms }) => `${detector} ${ms} ms`)
+          .join(', ')}\n`,
   ].join('');
 }
 

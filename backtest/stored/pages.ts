@@ -6,7 +6,11 @@ import type { Unit } from './units.ts';
 const PAGE_EVENTS = 20_000;
 
 /** The events of a unit in the order of their log, as RowBinary answers. The store reads each in the order of its key. */
-export async function* pagesOf(query: StoredQuery, range: StoredRange, unit: Unit): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+export async function* pagesOf(
+  query: StoredQuery,
+  range: StoredRange,
+  unit: Unit,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const parameters = rangeParameters(range);
   const rows = async (where: string, more: Readonly<Record<string, string>>) => {
     const answer = await query(

@@ -14,7 +14,8 @@ import { readRows, ROW_COLUMNS } from './stored-row.ts';
 export async function playSharedStore(options: PlayStoreOptions): Promise<PlayedStore> {
   const { query, range, config, inForce, sessions, onProgress } = options;
   const epochMs = config.shared_statistics.epoch_ms;
-  const where = "topic = 'custody.events' AND kind = 'event' AND kts_ms >= {since:Int64} AND kts_ms < {until:Int64}";
+  const where =
+    "topic = 'custody.events' AND kind = 'event' AND kts_ms >= {since:Int64} AND kts_ms < {until:Int64}";
   const parameters = rangeParameters(range);
   const spans = await jsonRows<{ epoch: string; n: string }>(
     await query(
@@ -54,7 +55,10 @@ export async function playSharedStore(options: PlayStoreOptions): Promise<Played
       const engine = engineOf(partition, appendTimeMs);
       shared.enter(partition, engine, appendTimeMs);
       for (const alert of engine.process({ event, appendTimeMs }))
-        if (Number(alert.time_unix_nano.slice(0, -6)) >= range.fromMs && (range.tenant ?? alert.tenant) === alert.tenant)
+        if (
+          Number(alert.time_unix_nano.slice(0, -6)) >= range.fromMs &&
+          (range.tenant ?? alert.tenant) === alert.tenant
+        )
           alerts.push(alert);
     }
     onProgress(events, total);

@@ -42,7 +42,11 @@ const ALERTS_MAX = 500_000;
  */
 export async function playStore(options: PlayStoreOptions): Promise<PlayedStore> {
   const { query, range, config, inForce, profile, sessions, onProgress } = options;
-  const replaced = new Set(inForce.flatMap(({ policy_document: document }): PolicyDocument['type'][] => (document === undefined ? [] : [document.type])));
+  const replaced = new Set(
+    inForce.flatMap(({ policy_document: document }): PolicyDocument['type'][] =>
+      document === undefined ? [] : [document.type],
+    ),
+  );
   const control = await readControlRecords(query, range, replaced);
   const units = await planUnits(query, range);
   const total = units.reduce((sum, { events }) => sum + events, 0);

@@ -26,7 +26,12 @@ export type ToPlayer =
   | { readonly kind: 'finish' };
 
 export type FromPlayer =
-  | { readonly kind: 'page_done'; readonly events: number; readonly alerts: readonly Alert[]; readonly busyMs: number }
+  | {
+      readonly kind: 'page_done';
+      readonly events: number;
+      readonly alerts: readonly Alert[];
+      readonly busyMs: number;
+    }
   | { readonly kind: 'finished'; readonly times: DetectorTimes; readonly scores: ScoreSummary };
 
 /** Plays pages as they come; a page that is done is told with the alerts it gave. */
@@ -61,4 +66,7 @@ function main(work: PlayWork, post: (message: FromPlayer) => void): (message: To
   };
 }
 
-parentPort?.on('message', main(workerData as PlayWork, (message) => parentPort?.postMessage(message)));
+parentPort?.on(
+  'message',
+  main(workerData as PlayWork, (message) => parentPort?.postMessage(message)),
+);

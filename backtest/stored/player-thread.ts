@@ -57,7 +57,8 @@ export function startPlayerThread(
       await new Promise<void>((resolve) => (wake = resolve));
     }
   }
-  const send = (message: ToPlayer, transfer: readonly ArrayBuffer[] = []) => worker.postMessage(message, [...transfer]);
+  const send = (message: ToPlayer, transfer: readonly ArrayBuffer[] = []) =>
+    worker.postMessage(message, [...transfer]);
 
   return {
     async page(bytes) {

@@ -15,7 +15,10 @@ const PAGE = 20_000;
 const ALERTS_MAX = 500_000;
 
 /** Alerts of the range by id, as they fired. */
-export async function storedAlerts(query: StoredQuery, range: StoredRange): Promise<Map<string, StoredAlert>> {
+export async function storedAlerts(
+  query: StoredQuery,
+  range: StoredRange,
+): Promise<Map<string, StoredAlert>> {
   const whose = range.tenant === undefined ? '' : ' AND tenant = {tenant:String}';
   const found = new Map<string, StoredAlert>();
   for (let after = ''; found.size < ALERTS_MAX;) {
@@ -35,12 +38,10 @@ export async function storedAlerts(query: StoredQuery, range: StoredRange): Prom
 /** What people decided about incidents: the last word on each. */
 export async function storedDispositions(
   query: StoredQuery,
-  range: StoredRange,
 ): Promise<ReadonlyMap<string, NonNullable<IncidentChange['disposition']>>> {
   const rows = await jsonRows<{ change: string }>(
     await query(
       "SELECT JSONExtractRaw(body, 'incident') AS change FROM custody.entries WHERE topic = 'custody.events' AND kind = 'event' AND event_kind = 'incident' ORDER BY kts_ms, koffset LIMIT 100000 FORMAT JSONEachRow",
-      {},
     ),
   );
   const found = new Map<string, NonNullable<IncidentChange['disposition']>>();
@@ -48,5 +49,5 @@ export async function storedDispositions(
     const { incident_id: incident, disposition } = JSON.parse(change) as Partial<IncidentChange>;
     if (incident !== undefined && disposition !== undefined) found.set(incident, disposition);
   }
-  return range.toMs === 0 ? new Map() : found;
+  return found;
 }

@@ -19,7 +19,8 @@ const EVENTS = "topic = 'custody.events' AND kind = 'event'";
 
 /** Events of the range, without those of the pipeline itself. */
 export function eventsWhere({ tenant }: StoredRange): string {
-  const whose = tenant === undefined ? "NOT startsWith(tenant, 'custody-control')" : 'tenant = {tenant:String}';
+  const whose =
+    tenant === undefined ? "NOT startsWith(tenant, 'custody-control')" : 'tenant = {tenant:String}';
   return `${EVENTS} AND kts_ms >= {since:Int64} AND kts_ms < {until:Int64} AND ${whose}`;
 }
 

@@ -1,4 +1,10 @@
-import { eventsWhere, jsonRows, rangeParameters, type StoredQuery, type StoredRange } from './stored-query.ts';
+import {
+  eventsWhere,
+  jsonRows,
+  rangeParameters,
+  type StoredQuery,
+  type StoredRange,
+} from './stored-query.ts';
 
 /** A log of the store: what one tenant has in one partition since the topic was made. */
 export interface StoredLog {

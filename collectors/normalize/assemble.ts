@@ -21,15 +21,15 @@ import { keyedDigest } from './keyed-digest.ts';
 import { kindOf, phaseOf } from './kind.ts';
 import { findNameRule, type ReadFields } from './mapping.ts';
 import { mcpOf } from './mcp-facts.ts';
-import { outcomeOf, type Outcome } from './outcome.ts';
+import { isObject } from './mcp-meta.ts';
+import { definitionDigests, listedParts, listedTools } from './mcp-tools.ts';
+import { outcomeOf } from './outcome.ts';
 import { actorOf, factSources } from './parties.ts';
 import { intentOf } from './intent.ts';
 import { itemCountOf } from './item-count.ts';
-import { describePayload, sizeOnly, type DescribedPayload, type PayloadOptions } from './payload.ts';
 import { policyOf } from './policy.ts';
 import { isPromptPiece } from './prompt-text.ts';
-import { provenanceKey } from './provenance/provenance-key.ts';
-import { DEFAULT_PROVENANCE } from './provenance/settings.ts';
+import { describeField, isAboutCall, resultOf } from './record-payloads.ts';
 import { addCounts } from './redact.ts';
 import type { ResourceFacts } from './resource.ts';
 import { sessionOf } from './session.ts';
@@ -59,7 +59,6 @@ export interface Envelope {
   readonly resource: ResourceFacts;
 }
 
-type Result = NonNullable<CustodyEvent['result']>;
 type Tool = NonNullable<CustodyEvent['tool']>;
 
 /** Shapes what a record says into an event; members in key order, so that encoding needs no sorting. */
@@ -75,15 +74,22 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
   const vantage = vantageOf(read, rule?.vantage, envelope.spanKind);
 
   const tenant = tenantOf(from(F.tenant), context);
-  const isCall = !UNCALLED.has(kind);
-  const given = describe(
+  const isCall = isAboutCall(kind);
+  const given = describeField(
     values[F.arguments],
     values[F.argumentsBytes],
     context,
     tenant,
     isCall ? 'arguments' : 'prompt',
   );
-  const got = describe(values[F.result], values[F.resultBytes], context, tenant, isCall ? 'result' : 'other');
+  const got = describeField(
+    values[F.result],
+    values[F.resultBytes],
+    context,
+    tenant,
+    isCall ? 'result' : 'other',
+  );
+  const listing = kind === 'tool_list' && isObject(got?.plain) ? listedTools(got.plain) : undefined;
   const pieces = read.unknown.filter(([key]) => isPromptPiece(key));
   const unknown = pieces.length === 0 ? read.unknown : read.unknown.filter(([key]) => !isPromptPiece(key));
   if (given !== undefined) addCounts(counts, given.redactions);
@@ -141,7 +147,7 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
     item_count:
       value.asCount(values[F.itemCount]) ?? (kind === 'tool_call' ? itemCountOf(given?.plain) : undefined),
     kind,
-    listed_tools: undefined,
+    listed_tools: listedParts(listing),
     mcp: mcpOf(values, counts),
     network: networkOf(from, counts),
     observed_time_unix_nano: context.observedTimeUnixNano,
@@ -164,33 +170,12 @@ export function assembleEvent(read: ReadFields, envelope: Envelope, context: Nor
       span_id: envelope.spanId,
       trace_id: envelope.traceId,
     }),
-    tool_definitions: undefined,
+    tool_definitions: definitionDigests(listing),
     // Last, when everything has been redacted and counted.
     pii: compact<NonNullable<CustodyEvent['pii']>>({
       count: value.asCount(values[F.piiCount]),
       redactions: sorted(counts),
     }),
-  });
-}
-
-/** Kinds whose payloads are a model's and no call's. */
-const UNCALLED: ReadonlySet<EventKind> = new Set(['model', 'plan', 'context', 'session']);
-
-function describe(
-  payload: AttributeValue | undefined,
-  size: AttributeValue | undefined,
-  context: NormalizeContext,
-  tenant: string,
-  role: PayloadOptions['role'],
-): DescribedPayload | undefined {
-  const stated = value.asCount(size);
-  if (payload === undefined) return stated === undefined ? undefined : sizeOnly(stated, 'attribute');
-  const settings = context.provenance ?? DEFAULT_PROVENANCE;
-  return describePayload(payload, {
-    digestKey: context.digestKey,
-    role,
-    provenance: settings,
-    provenanceKey: settings.enabled ? provenanceKey(context.digestKey, tenant) : undefined,
   });
 }
 
@@ -246,30 +231,6 @@ function actionOf(toolName: string, values: ReadFields['values']): ActionClass {
   return readOnlyHint === undefined && destructiveHint === undefined
     ? classifyAction(toolName)
     : classifyAction(toolName, { annotations: { readOnlyHint, destructiveHint } });
-}
-
-function resultOf(
-  outcome: Outcome,
-  got: DescribedPayload | undefined,
-  kind: EventKind,
-  phase: CustodyEvent['phase'],
-  decision: string | undefined,
-  counts: RedactionCounts,
-): Result | undefined {
-  const isOver = phase === 'complete' || phase === 'result';
-  const denied = decision === 'deny' && kind === 'tool_call' && outcome.category === undefined;
-  return compact<Result>({
-    category: outcome.category ?? (denied ? 'denied' : isOver ? 'ok' : undefined),
-    code: value.asName(outcome.code, counts, 64),
-    digest: got?.payload.digest,
-    findings: got?.payload.findings,
-    line_count: got?.output.line_count,
-    shapes: got?.payload.shapes,
-    size_bytes: got?.payload.size_bytes,
-    size_source: got?.payload.size_source,
-    summary: got?.payload.summary,
-    tokens: got?.output.tokens,
-  });
 }
 
 function sourceOf(

@@ -36,7 +36,7 @@ export function describeArguments(plain: unknown, key: SipKey | undefined): Fact
     keys: keysOf(given),
     shapes: sortedCounts(shapes),
     values: values.length === 0 ? undefined : values,
-  } as Facts;
+  };
 }
 
 function keysOf(given: unknown): string[] | undefined {

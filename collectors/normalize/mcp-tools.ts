@@ -26,6 +26,8 @@ type Annotations = NonNullable<NonNullable<CustodyEvent['tool']>['annotations']>
 /** How much text of one definition is looked at for shapes. */
 const TEXT_MAX_CHARS = 32 * 1024;
 const PROPERTIES_MAX = 64;
+/** Of one event that no tap has split. */
+const LISTED_MAX = 64;
 
 export interface ToolList {
   readonly tools: readonly ListedTool[];
@@ -122,6 +124,12 @@ export function hintsOf(tool: ListedTool | undefined): Annotations | undefined {
     open_world: flag('openWorldHint'),
     read_only: flag('readOnlyHint'),
   });
+}
+
+/** Tools in a result that a record carries, as many as one event may hold; undefined if it holds none. */
+export function listedTools(result: JsonObject): readonly ListedTool[] | undefined {
+  const { tools } = readToolList(result);
+  return tools.length === 0 ? undefined : tools.slice(0, LISTED_MAX);
 }
 
 function canonicalOrUndefined(value: unknown): string | undefined {

@@ -5,9 +5,7 @@ import type { NormalizeContext } from './context.ts';
 import { eventId } from './event-id.ts';
 import { defined, isObject, readMeta, text, type JsonObject, type McpMeta, type Peer } from './mcp-meta.ts';
 import { definitionDigests, hintsOf, listedParts, type ListedTool } from './mcp-tools.ts';
-import { describePayload, sizeOnly, type DescribedPayload, type PayloadOptions } from './payload.ts';
-import { provenanceKey } from './provenance/provenance-key.ts';
-import { DEFAULT_PROVENANCE } from './provenance/settings.ts';
+import { describeMember, roleOfAnswer } from './mcp-payload.ts';
 import { redactText } from './redact.ts';
 import { intentOfText } from './intent.ts';
 import { itemCountOf } from './item-count.ts';
@@ -80,8 +78,8 @@ export function normalizeMcpMessage(
   const outcome = 'error' in message ? message['error'] : message['result'];
   const sent = isAnswer
     ? undefined
-    : describe(given, seen.argumentsBytes, isCall ? 'arguments' : 'other', context);
-  const got = isAnswer ? describe(outcome, seen.resultBytes, roleOfAnswer(method), context) : undefined;
+    : describeMember(given, seen.argumentsBytes, isCall ? 'arguments' : 'other', context);
+  const got = isAnswer ? describeMember(outcome, seen.resultBytes, roleOfAnswer(method), context) : undefined;
   const toolName = isCall ? (isAnswer ? seen.pending?.toolName : text(params['name'])) : undefined;
   const meta = isAnswer ? { ...readMeta(message), ...seen.pending?.meta } : readMeta(message);
   const redactions = sent?.redactions ?? got?.redactions ?? {};
@@ -264,36 +262,6 @@ function sessionOf(tap: McpTap, meta: McpMeta): NonNullable<CustodyEvent['sessio
   if (meta.turnId !== undefined) return { key: meta.turnId, source: 'turn_id', confidence: 'medium' };
   if (meta.traceId !== undefined) return { key: meta.traceId, source: 'trace_root', confidence: 'low' };
   return { key: tap.instance, source: 'tap', confidence: 'low' };
-}
-
-/** Answers whose content a model reads. */
-function roleOfAnswer(method: string | undefined): PayloadOptions['role'] {
-  return method === 'tools/call' || method === 'resources/read' || method === 'prompts/get'
-    ? 'result'
-    : 'other';
-}
-
-/** What may be kept of a value; only the size if the value defeats the description. */
-function describe(
-  value: unknown,
-  wireBytes: number | undefined,
-  role: PayloadOptions['role'],
-  context: NormalizeContext,
-): DescribedPayload | undefined {
-  if (value === undefined) return undefined;
-  const settings = context.provenance ?? DEFAULT_PROVENANCE;
-  try {
-    return describePayload(value, {
-      ...defined({ wireBytes }),
-      sizeSource: 'payload',
-      role,
-      digestKey: context.digestKey,
-      provenance: settings,
-      provenanceKey: settings.enabled ? provenanceKey(context.digestKey, context.tenant) : undefined,
-    });
-  } catch {
-    return sizeOnly(wireBytes, 'payload');
-  }
 }
 
 /** What a message other than a tool call is about, in one redacted attribute. */

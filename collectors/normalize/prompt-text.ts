@@ -66,7 +66,9 @@ function contentOf(message: Readonly<Record<string, unknown>>): readonly string[
   if (Array.isArray(inner)) {
     // A user's message may carry what a tool returned.
     return inner.flatMap((part: unknown) =>
-      isObject(part) && /tool|function/i.test(String(part['type'])) ? [] : textsOf(part, PART_CHARS),
+      isObject(part) && /tool|function/i.test(String(part['type']))
+        ? []
+        : textsOf(isObject(part) ? (part['content'] ?? part['text'] ?? part) : part, PART_CHARS),
     );
   }
   return textsOf(isObject(inner) ? (inner['content'] ?? inner) : inner, PART_CHARS);
@@ -101,7 +103,7 @@ export function messagesOf(
     const [, index = '', member = ''] = FLAT.exec(key) ?? [];
     if (member !== 'role' && member !== 'content') continue;
     let message = messages.get(index);
-    if (message === undefined) messages.set(index, (message = new Map()));
+    if (message === undefined) messages.set(index, (message = new Map<string, AttributeValue>()));
     message.set(member, value);
   }
   return [...messages.values()];

@@ -10,11 +10,15 @@ CREATE ROLE IF NOT EXISTS custody_retention_role;
 CREATE ROLE IF NOT EXISTS custody_migrator_role;
 
 -- The pipeline. Adds rows, column by column: ATTACH PARTITION asks for INSERT on the whole table, and brings in rows
--- that no CHECK constraint saw. Reads in the anchor log what retention announced to remove.
+-- that no CHECK constraint saw. Reads in the anchor log what retention announced to remove, and looks incidents up for its
+-- admin endpoint.
 GRANT
   INSERT(log, tenant, kpart, seq, topic, koffset, kts_ms, day, kind, prev, body_sha, leaf, body) ON custody.entries,
   SELECT ON custody.entries,
   SELECT ON custody.anchor_entries,
+  SELECT ON custody.alerts,
+  SELECT ON custody.incidents,
+  SELECT ON custody.incident_changes,
   SELECT ON custody.migrations,
   SELECT ON system.tables,
   SELECT ON system.settings
@@ -38,6 +42,9 @@ TO custody_notary_role WITH REPLACE OPTION;
 GRANT
   SELECT ON custody.tool_calls,
   SELECT ON custody.alerts,
+  SELECT ON custody.incidents,
+  SELECT ON custody.incident_changes,
+  SELECT ON custody.detector_kpis,
   SELECT ON custody.verify_entries,
   SELECT ON custody.verify_logs,
   SELECT ON custody.verify_roots,
@@ -69,6 +76,8 @@ GRANT
   ALTER ADD INDEX ON custody.entries,
   SELECT ON custody.entries,
   SELECT ON custody.anchor_entries,
+  SELECT ON custody.incidents,
+  SELECT ON custody.incident_changes,
   SELECT, INSERT ON custody.migrations,
   SELECT ON system.tables,
   SELECT ON system.settings,

@@ -23,7 +23,8 @@ export const destinationItem = (destination: number) => pairHash(itemClass.desti
 export const toolDestinationItem = (tool: number, destination: number) =>
   pairHash(itemClass.toolDestination, tool, destination);
 export const valueItem = (value: number) => pairHash(itemClass.value, value, 0);
-export const requestToolItem = (intent: number, tool: number) => pairHash(itemClass.requestTool, intent, tool);
+export const requestToolItem = (intent: number, tool: number) =>
+  pairHash(itemClass.requestTool, intent, tool);
 export const requestValueItem = (intent: number, value: number) =>
   pairHash(itemClass.requestValue, intent, value);
 
@@ -55,7 +56,9 @@ export function knownLesson(call: CallFacts, { intentId }: Pick<ChainSession, 'i
   const lesson = newLesson();
   const tool = call.toolHash;
   const counts = hasConsequences(call);
-  for (const { hash } of call.contacts) {
+  for (const { hash, addressed } of call.contacts) {
+    // Who mentions a place has not been there: injected texts are quoted in mails and notes.
+    if (!addressed) continue;
     add(lesson, destinationItem(hash), plainRate);
     add(lesson, toolDestinationItem(tool, hash), destinationRate(tool));
   }

@@ -30,7 +30,7 @@ export function describeChain(judged: JudgedChain): Finding {
     title: titleOf(judged),
     severity: judged.severity,
     score,
-    reason: `${sentence(parts.join('; '))} ${decisionWords[judged.decision]} Novelty ${score.toFixed(3)}.`,
+    reason: `This call does not fit: ${parts.join('; ')}. ${decisionWords[judged.decision]} Novelty ${score.toFixed(3)}.`,
     observed: `chain ${chain}${where === undefined ? '' : ` to ${shown(where)}`}, ${evidence.bits.toFixed(1)} bits of surprise`,
     normal: `${sessions} recent sessions of this tenant; the score threshold is ${judged.threshold}`,
     distance: `more surprising than ${(score * 100).toFixed(1)} % of the tenant's recent sessions`,
@@ -46,7 +46,9 @@ function partsOf({ evidence, from }: JudgedChain, tool: string, chain: string): 
   if (contact !== undefined) parts.push(contactWords(contact, tool));
   if (value !== undefined) parts.push(valueWords(value, tool));
   if (evidence.requestSessions > 0 && evidence.requestBits >= 1)
-    parts.push(`the same request led to ${tool} in few or none of ${evidence.requestSessions} earlier sessions`);
+    parts.push(
+      `the same request led to ${tool} in few or none of ${evidence.requestSessions} earlier sessions`,
+    );
   if (evidence.secret) parts.push('the arguments carry a secret');
   if (evidence.newTool) parts.push(`${tool} was never used here`);
   else if (evidence.newStep && from !== undefined) parts.push(`${chain} was never combined here`);
@@ -55,7 +57,10 @@ function partsOf({ evidence, from }: JudgedChain, tool: string, chain: string): 
 }
 
 function contactWords({ destination, origin, source }: ContactFacts, tool: string): string {
-  const from = origin === 'output' ? `copied from ${sourceWords(source)}` : 'named neither in the request nor in any output';
+  const from =
+    origin === 'output'
+      ? `copied from ${sourceWords(source)}`
+      : 'named neither in the request nor in any output';
   return `${shown(destination)} was never contacted by this tenant, and ${tool} got it ${origin === 'output' ? from : `from nowhere known (${from})`}`;
 }
 
@@ -80,8 +85,6 @@ function titleOf({ evidence, decision }: JudgedChain): string {
           : 'Novel tool chain';
   return `${what}${titles[decision]}`;
 }
-
-const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 
 const decisionWords: Readonly<Record<Decision, string>> = {
   allow: 'Policy allowed the call.',

@@ -53,7 +53,18 @@ const chainWeight = 0;
 /** How often an item known to three tenants is new to a fourth; counts less the more sessions the tenant has. */
 const knownElsewhereShare = 0.25;
 const tenantWeightSessions = 50;
-const personal = new Set(['email', 'phone', 'ip', 'iban', 'credit_card', 'card', 'ssn', 'pii', 'name', 'address']);
+const personal = new Set([
+  'email',
+  'phone',
+  'ip',
+  'iban',
+  'credit_card',
+  'card',
+  'ssn',
+  'pii',
+  'name',
+  'address',
+]);
 
 /** What is new and strange about a call, given what the tenant's closed sessions have taught. */
 export function evidenceOf(
@@ -69,11 +80,15 @@ export function evidenceOf(
   const { intentId, intentSessions } = state.session;
   const withTool = intentId < 0 ? 0 : sessionsWith(known, requestToolItem(intentId, call.toolHash));
   const requestBits =
-    counts && intentSessions > 0 ? surpriseBits((2 * withTool + 1) / (2 * Math.max(intentSessions, withTool) + 2)) : 0;
+    counts && intentSessions > 0
+      ? surpriseBits((2 * withTool + 1) / (2 * Math.max(intentSessions, withTool) + 2))
+      : 0;
   const strange =
     counts &&
     intentSessions > 0 &&
-    call.values.some((each) => isUntrusted(each) && sessionsWith(known, requestValueItem(intentId, each.hash)) === 0);
+    call.values.some(
+      (each) => isUntrusted(each) && sessionsWith(known, requestValueItem(intentId, each.hash)) === 0,
+    );
   const grave = counts && (call.traits.privileged || call.traits.destructive || call.traits.financial);
   const secret = call.traits.egress && carriesSecret(event.arguments?.findings);
   const chain = chainOf(state, call, from, counts);

@@ -1,4 +1,5 @@
 import { networkOf, parseBlock } from '../registry/address.ts';
+import { boundedMemo } from '../registry/bounded-memo.ts';
 
 /** Where no request from an agent should end up by accident. */
 export type AddressClass = 'metadata' | 'link_local' | 'loopback' | 'private';
@@ -49,10 +50,19 @@ const networks = blocks.flatMap(([text, addressClass]) => {
 /** Names under these are resolved to the address that is part of the name. */
 const wildcardDns = /^(?:.*[.-])?(\d{1,3})[.-](\d{1,3})[.-](\d{1,3})[.-](\d{1,3})\.(?:nip|sslip|xip)\.io$/;
 
+const memo = boundedMemo<AddressClass | undefined>();
+
 /** Class of a host or address as events name it (hostile); `undefined` for any public place. */
 export function addressClass(destination: string): AddressClass | undefined {
   if (destination.length > 256 || destination.includes('@')) return undefined;
-  const host = destination.toLowerCase().replace(/\.$/, '').replace(/^\[(.*)\]$/, '$1');
+  return memo(destination, () => classify(destination));
+}
+
+function classify(destination: string): AddressClass | undefined {
+  const host = destination
+    .toLowerCase()
+    .replace(/\.$/, '')
+    .replace(/^\[(.*)\]$/, '$1');
   if (metadataNames.has(host)) return 'metadata';
   if (host === 'localhost' || host.endsWith('.localhost') || host === 'localhost.localdomain')
     return 'loopback';
@@ -90,11 +100,11 @@ function ofNetworks(bits: bigint, width: 32 | 128): AddressClass | undefined {
   )?.addressClass;
 }
 
-
 /** `127.1`, `2130706433`, `0x7f.0.0.1` and `0177.0.0.1` in the usual form, as inet_aton(3) and URL parsers read them. */
 function dottedOf(host: string): string | undefined {
   const parts = host.split('.');
-  if (parts.length > 4 || !parts.every((part) => /^(?:0x[0-9a-f]{1,8}|\d{1,11})$/.test(part))) return undefined;
+  if (parts.length > 4 || !parts.every((part) => /^(?:0x[0-9a-f]{1,8}|\d{1,11})$/.test(part)))
+    return undefined;
   const numbers = parts.map((part) =>
     part.startsWith('0x') ? parseInt(part, 16) : /^0[0-7]+$/.test(part) ? parseInt(part, 8) : Number(part),
   );

@@ -4,7 +4,7 @@ type Found = Readonly<Record<string, number>> | undefined;
 /** `secret` opens doors; `identity` harms whom it is about; `contact` is in every mail. */
 export type DataClass = 'secret' | 'identity' | 'contact';
 
-const contacts = new Set(['email', 'phone', 'phone_number', 'address', 'ip_address']);
+const contacts = new Set(['email', 'phone', 'phone_number', 'address', 'ip_address', 'pii']);
 const identities = new Set([
   'iban',
   'payment_card',

@@ -27,7 +27,12 @@ const pageWithinMs = 60_000;
 const nothing: ListChanges = { known: false, added: [], missing: [], removed: [] };
 
 /** Takes in a list and says what it changes for this viewer. The next page of a list changes nothing. */
-export function noteList(history: ListHistory, key: string, tools: readonly number[], timeMs: number): ListChanges {
+export function noteList(
+  history: ListHistory,
+  key: string,
+  tools: readonly number[],
+  timeMs: number,
+): ListChanges {
   const shown = tools.slice(0, maxTools);
   const before = history.get(key);
   history.delete(key);

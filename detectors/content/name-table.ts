@@ -34,11 +34,19 @@ export const newNameTable = (): NameTable => ({ names: new Map(), byLength: new 
  * Notes that the server offers the tool; gives back the folded name. `searchNear`: a name never seen is compared with all of
  * its length, which a caller allows for a bounded number of names at a time.
  */
-export function noteName(table: NameTable, holder: Holder, minNearChars: number, searchNear: boolean): string {
+export function noteName(
+  table: NameTable,
+  holder: Holder,
+  minNearChars: number,
+  searchNear: boolean,
+): string {
   const folded = foldName(holder.tool.slice(0, maxNameChars));
   let entry = table.names.get(folded);
   if (entry === undefined) {
-    entry = { holders: [], near: searchNear && folded.length >= minNearChars ? nearNames(table, folded, minNearChars) : [] };
+    entry = {
+      holders: [],
+      near: searchNear && folded.length >= minNearChars ? nearNames(table, folded, minNearChars) : [],
+    };
     for (const other of entry.near) {
       const near = table.names.get(other)?.near;
       if (near !== undefined && near.length < maxNear) near.push(folded);
@@ -63,7 +71,12 @@ export function rivalsOf({ names }: NameTable, folded: string, server: string): 
   );
 }
 
-export function holderOf({ names }: NameTable, folded: string, server: string, tool: string): Holder | undefined {
+export function holderOf(
+  { names }: NameTable,
+  folded: string,
+  server: string,
+  tool: string,
+): Holder | undefined {
   return names.get(folded)?.holders.find((holder) => holder.server === server && holder.tool === tool);
 }
 

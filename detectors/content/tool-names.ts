@@ -17,7 +17,10 @@ const lookAlikes: ReadonlyMap<string, string> = new Map(
 
 /** The name as a hasty reader sees it: without case, separators, accents, and letters that only look like others. */
 export function foldName(name: string): string {
-  const plain = name.normalize('NFKD').toLowerCase().replace(/\p{M}|\p{Cf}/gu, '');
+  const plain = name
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/\p{M}|\p{Cf}/gu, '');
   let folded = '';
   for (const letter of plain) {
     if (/[\s_.:/-]/u.test(letter)) continue;
@@ -43,10 +46,7 @@ export function differByOne(one: string, other: string): boolean {
   const restOther = other.length - start - ends;
   if (restOne <= 1 && restOther <= 1) return true;
   return (
-    restOne === 2 &&
-    restOther === 2 &&
-    one[start] === other[start + 1] &&
-    one[start + 1] === other[start]
+    restOne === 2 && restOther === 2 && one[start] === other[start + 1] && one[start + 1] === other[start]
   );
 }
 

@@ -67,7 +67,13 @@ export function serverPins(table: PinTable, name: string): ServerPins {
 }
 
 /** Pins a tool seen for the first time; false when there is no room for it. */
-export function addPin(table: PinTable, serverName: string, tool: string, pin: Pin, pinsMax: number): boolean {
+export function addPin(
+  table: PinTable,
+  serverName: string,
+  tool: string,
+  pin: Pin,
+  pinsMax: number,
+): boolean {
   const server = table.servers.get(serverName);
   if (server === undefined || server.tools.size >= maxToolsPerServer) return false;
   if (table.size >= pinsMax && !evictServer(table, serverName)) return false;
@@ -129,7 +135,9 @@ export function newPin(
 
 /** Parts told by both that differ; `whole` only when no part tells more. */
 export function changedParts(before: Definition, now: Definition): (keyof Definition)[] {
-  const parts = (['description', 'schema', 'annotations'] as const).filter((part) => differs(before[part], now[part]));
+  const parts = (['description', 'schema', 'annotations'] as const).filter((part) =>
+    differs(before[part], now[part]),
+  );
   if (parts.length > 0) return parts;
   return differs(before.whole, now.whole) ? ['whole'] : [];
 }
@@ -151,7 +159,12 @@ export function keyOf({ whole, description, schema, annotations }: Definition): 
 }
 
 /** Replaces what is pinned; the old one is remembered, so that its return is noticed. */
-export function repin(pin: Pin, next: Definition, listed: Listed | undefined, at: { eventId: string; timeMs: number }): void {
+export function repin(
+  pin: Pin,
+  next: Definition,
+  listed: Listed | undefined,
+  at: { eventId: string; timeMs: number },
+): void {
   pin.earlier.push({ key: keyOf(pin.current), untilMs: at.timeMs, viewers: pin.viewers });
   if (pin.earlier.length > maxEarlier) pin.earlier.shift();
   pin.current = next;
@@ -176,7 +189,10 @@ export function isShaped(listed: Listed | undefined): boolean {
 }
 
 /** Same schema, or at least four of five names of arguments are the same. */
-export function sameInputs(one: Pin, other: { readonly schema: string | undefined; readonly properties: readonly number[] }): boolean {
+export function sameInputs(
+  one: Pin,
+  other: { readonly schema: string | undefined; readonly properties: readonly number[] },
+): boolean {
   if (one.current.schema !== undefined && one.current.schema === other.schema) return true;
   const common = one.properties.filter((name) => other.properties.includes(name)).length;
   const all = one.properties.length + other.properties.length - common;

@@ -1,8 +1,9 @@
 const secondChances = 8;
 
 /**
- * The entry of a bounded map, made when missing, moved to the end of the order of use. When full, the least recently used goes;
- * one that is well established is passed over a few times, so that a flood of made-up names drives out itself.
+ * The entry of a bounded map, made when missing. When full, the least recently used goes; one that is well established is passed
+ * over a few times, so that a flood of made-up names drives out itself. The order of use is kept from half full on: before
+ * that nothing is driven out, and keeping it costs.
  */
 export function keptEntry<Key, Entry>(
   entries: Map<Key, Entry>,
@@ -13,8 +14,10 @@ export function keptEntry<Key, Entry>(
 ): Entry {
   const known = entries.get(key);
   if (known !== undefined) {
-    entries.delete(key);
-    entries.set(key, known);
+    if (entries.size * 2 > cap) {
+      entries.delete(key);
+      entries.set(key, known);
+    }
     return known;
   }
   if (entries.size >= cap) evictOne(entries, isEstablished);

@@ -90,11 +90,9 @@ export function judgeSilence(silence: Silence, timeMs: number, limits: SilenceLi
   if (silence.nowMs - silence.checkedMs < checkEveryMs) return [];
   silence.checkedMs = silence.nowMs;
   const found: Silent[] = [];
-  // In order of last use: who comes after one that spoke just now did too.
   for (const [name, speaker] of silence.speakers) {
     const silentMs = silence.nowMs - speaker.lastMs;
-    if (silentMs < limits.leastMs) break;
-    if (speaker.isSilent || speaker.gapsSec.count < gapsMin) continue;
+    if (silentMs < limits.leastMs || speaker.isSilent || speaker.gapsSec.count < gapsMin) continue;
     const usualGapMs = 1000 * Math.max(1, sketchQuantile(speaker.gapsSec, 990));
     const usualOthers = Math.max(1, sketchQuantile(speaker.others, 990));
     const othersSince = silence.total - speaker.lastTotal;

@@ -178,11 +178,7 @@ export function mergeApiCall(call: CallRecord, event: CustodyEvent, { memory }: 
   return { ...nothingFresh, destinations: mergeDestinations(call, event, memory) };
 }
 
-function mergeDestinations(
-  call: CallRecord,
-  event: CustodyEvent,
-  memory: SessionMemory,
-): readonly string[] {
+function mergeDestinations(call: CallRecord, event: CustodyEvent, memory: SessionMemory): readonly string[] {
   const told = event.destinations;
   if (told === undefined || told.length === 0) return noDestinations;
   const fresh = told.filter((destination) => !call.destinations.includes(destination));

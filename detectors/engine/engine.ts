@@ -1,16 +1,15 @@
-import type { Alert, Severity } from '../../schemas/alert.ts';
+import type { Alert } from '../../schemas/alert.ts';
 import type { DetectConfig } from '../../schemas/config.ts';
 import type { CustodyEvent, EventKind } from '../../schemas/event.ts';
 import { eventKind } from '../../schemas/event.ts';
 import type { PolicyDocument } from '../../schemas/policy-document.ts';
 import { buildAlert } from './alert-build.ts';
 import { builtInDetectors } from '../built-in.ts';
-import { isConsequential } from '../detector.ts';
 import type { DetectEvent, Detector, Finding, ScoreProbe } from '../detector.ts';
 import type { LiveTenant, SessionRecord, TenantRecord } from './engine-state.ts';
 import { clampTimeMs } from './event-time.ts';
-import { holdSession, judgeHeld, judgeOpen, quarantine, verdictOf } from './held-sessions.ts';
-import { changeIncident, joinIncident } from './incident-grouping.ts';
+import { holdSession } from './held-sessions.ts';
+import { changeOfIncident, enterIncident } from './incident-work.ts';
 import { dropOldest, isNew, observeCall, opensSession } from './observe.ts';
 import { createPoliciesInForce } from './policies-in-force.ts';
 import { keepPolicy, policyForCall, policyForEvent } from './policy-join.ts';
@@ -112,7 +111,6 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
   const changedSessions = new Set<SessionRecord>();
   const goneSessions = new Set<string>();
   const counts = {
-    quarantined: 0,
     calls: 0,
     merged: 0,
     duplicates: 0,
@@ -130,8 +128,7 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     newSessionStates: () => detectors.map((detector) => detector.newSessionState()),
     onSessionClosed(tenant, session) {
       if (session.quarantined) {
-        counts.unjudged += holdSession(tenant.record, session);
-        counts.quarantined -= 1;
+        counts.unjudged += holdSession(tenant.record, session, lessonsOf(session.states));
       } else learn(tenant, session.states);
       changedTenants.set(tenant.record.tenant, tenant);
       forget(session);
@@ -151,6 +148,11 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       session: states[index],
       shared: shared.of(detectors[index]),
     };
+  }
+
+  /** What of a session's states is needed to learn from it later. */
+  function lessonsOf(states: readonly unknown[]): unknown[] {
+    return states.map((state, index) => (detectors[index]?.learn === undefined ? undefined : state));
   }
 
   function learn(tenant: LiveTenant, states: readonly unknown[]): void {
@@ -219,44 +221,19 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     const digests = policies.digests();
     const judged = Object.keys(digests).length === 0 ? alert : { ...alert, policy_digests: digests };
     if (alert.mode !== undefined) return judged;
-    // An alert about another session, raised because time went by, is no reason to mistrust this one.
-    const about = alert.session_key === session.key ? session : tenant.sessions.get(alert.session_key ?? '');
-    const { id, isOwn, risk, related } = joinIncident(tenant.record.incidents, alert, {
-      timeMs: detected.timeMs,
-      consequence: about === session && wasDone(detected),
-      current: about?.incident,
-    });
-    if (about !== undefined) {
-      about.incident = { id, isOwn };
-      if (quarantines[alert.severity]) {
-        if (!about.quarantined) counts.quarantined += 1;
-        quarantine(about, id);
-      }
-      changedSessions.add(about);
-    }
-    const named = related.length === 0 ? {} : { related_incidents: [...related] };
-    return { ...judged, incident_id: id, risk_score: risk, ...named };
+    const entered = enterIncident(tenant, session, judged, detected);
+    if (entered.changed !== undefined) changedSessions.add(entered.changed);
+    return entered.alert;
   }
 
-  /**
-   * Somebody has changed an incident: a resolved one takes no more alerts; by its disposition, what its sessions showed is
-   * learned after all, or never. It is no event of the agents: it moves no clock and makes no tenant.
-   */
+  /** A change of an incident is no event of the agents: it moves no clock and makes no tenant. */
   function judgeIncident({ tenant: name, incident }: CustodyEvent): void {
     const tenant = table.find(name);
     if (tenant === undefined || incident === undefined) return;
     changedTenants.set(name, tenant);
-    changeIncident(tenant.record.incidents, incident);
-    const { incident_id: id } = incident;
-    const verdict = verdictOf(incident);
-    if (verdict === undefined) return;
-    for (const { states } of judgeHeld(tenant.record, id, verdict)) learn(tenant, states);
-    for (const session of tenant.sessions.values()) {
-      const before = session.quarantined;
-      if (!judgeOpen(session, id, verdict)) continue;
-      counts.quarantined += Number(session.quarantined) - Number(before);
-      changedSessions.add(session);
-    }
+    const { released, changed } = changeOfIncident(tenant, incident);
+    for (const { states } of released) learn(tenant, states);
+    for (const session of changed) changedSessions.add(session);
   }
 
   function isRepeat(session: SessionRecord, detectorId: string, finding: Finding, timeMs: number): boolean {
@@ -334,7 +311,6 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       policies.restore((of(policiesName)[0] ?? []) as PolicyDocument[]);
       const sessions = of('session/') as SessionRecord[];
       table.restore(of('tenant/') as TenantRecord[], sessions);
-      counts.quarantined = sessions.filter(({ quarantined }) => quarantined).length;
       shared.restore((wanted) => decoded.find(({ name }) => name === wanted)?.state);
     },
 
@@ -352,15 +328,17 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     stats() {
       let learningTenants = 0;
       let heldSessions = 0;
-      for (const { record } of table.tenants()) {
+      let quarantinedSessions = 0;
+      for (const { record, sessions } of table.tenants()) {
         heldSessions += record.held.length;
+        for (const { quarantined } of sessions.values()) if (quarantined) quarantinedSessions += 1;
         if (detectors.some((detector, index) => detector.status?.(record.states[index]).learning === true))
           learningTenants += 1;
       }
       return {
         ...table.counts(),
         learningTenants,
-        quarantinedSessions: counts.quarantined,
+        quarantinedSessions,
         events: seq,
         calls: counts.calls,
         mergedObservations: counts.merged,
@@ -392,21 +370,6 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       );
     },
   };
-}
-
-const quarantines: Readonly<Record<Severity, boolean>> = {
-  info: false,
-  low: false,
-  medium: true,
-  high: true,
-  critical: true,
-};
-
-/** The call changed, ran or sent something, and nobody refused it. */
-function wasDone({ call, decision }: DetectEvent): boolean {
-  return (
-    call !== undefined && isConsequential(call.action) && decision !== 'deny' && call.category !== 'denied'
-  );
 }
 
 /** Places of the detectors that want to see a kind of event, in their order. */

@@ -12,8 +12,16 @@ const beyondBound = 'beyond bound';
 
 /** An alert of the incident is about the open session: nothing is learned from it before somebody has judged the alert. */
 export function quarantine(session: SessionRecord, incidentId: string): void {
-  const { incidents } = session;
   session.quarantined = true;
+  suspect(session.incidents, incidentId);
+}
+
+/** As `quarantine`, of sessions with the key that wait already. */
+export function quarantineHeld({ held }: TenantRecord, key: string, incidentId: string): void {
+  for (const session of held) if (session.key === key) suspect(session.incidents, incidentId);
+}
+
+function suspect(incidents: Map<string, Verdict>, incidentId: string): void {
   const verdict = incidents.get(incidentId);
   if (verdict === 'release') incidents.set(incidentId, 'undecided');
   if (verdict !== undefined) return;
@@ -25,8 +33,11 @@ export function quarantine(session: SessionRecord, incidentId: string): void {
  * Keeps what a closed session under an alert would teach, until somebody has judged its alerts; not when one was
  * confirmed. Gives how many sessions nobody judged in time and that had to go.
  */
-export function holdSession({ held, streamMs }: TenantRecord, session: SessionRecord): number {
-  const { key, incidents, states } = session;
+export function holdSession(
+  { held, streamMs }: TenantRecord,
+  { key, incidents }: SessionRecord,
+  states: unknown[],
+): number {
   if ([...incidents.values()].includes('drop')) return 0;
   held.push({ key, incidents, closedMs: streamMs, states });
   let goneCount = 0;

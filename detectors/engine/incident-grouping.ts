@@ -92,7 +92,7 @@ export function joinIncident(table: IncidentTable, alert: Alert, context: JoinCo
     severity: alert.severity,
     consequence: context.consequence,
   });
-  remember(table, incident, about, byMatter);
+  remember(table, incident, about, roomIn(byMatter, timeMs));
   const related = [bySession, byMatter, byActor].flatMap((other) =>
     other === undefined || other === incident ? [] : [other.id],
   );
@@ -163,7 +163,7 @@ function newIncident(alert: Alert, home: string | undefined, timeMs: number): Op
   };
 }
 
-/** Further alerts about the same find the incident; a matter stays with the open incident it has. */
+/** Further alerts about the same find the incident; a matter stays with the open incident it has, while that has room. */
 function remember(
   table: IncidentTable,
   incident: OpenIncident,

@@ -16,7 +16,10 @@ export function observeCall(
 ): { call: CallRecord | undefined; fresh: Fresh } {
   if (event.kind === 'api_call') {
     const caller = findCaller(session.calls, event);
-    return { call: caller, fresh: caller === undefined ? nothingFresh : mergeApiCall(caller, event, context) };
+    return {
+      call: caller,
+      fresh: caller === undefined ? nothingFresh : mergeApiCall(caller, event, context),
+    };
   }
   if (event.kind !== 'tool_call') return { call: undefined, fresh: nothingFresh };
   const known = findCall(session.calls, event);

@@ -13,7 +13,8 @@ export function traitsOf(
 ): ToolTraits {
   const words = wordsOf(tool?.name ?? '');
   const hints = tool?.annotations;
-  const readOnly = registered?.readOnly ?? (action === 'read' || action === 'session' || action === 'unknown');
+  const readOnly =
+    registered?.readOnly ?? (action === 'read' || action === 'session' || action === 'unknown');
   return {
     changesState: !readOnly,
     destructive:

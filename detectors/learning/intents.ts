@@ -20,7 +20,10 @@ export function intentTokens(tokens: Iterable<number>): number[] {
 }
 
 /** The known request that is most like this one, if it is the same task. */
-export function findIntent(known: readonly KnownIntent[], tokens: readonly number[]): KnownIntent | undefined {
+export function findIntent(
+  known: readonly KnownIntent[],
+  tokens: readonly number[],
+): KnownIntent | undefined {
   let best: KnownIntent | undefined;
   let bestShare = sameTask - 1;
   if (tokens.length === 0) return undefined;
@@ -34,7 +37,11 @@ export function findIntent(known: readonly KnownIntent[], tokens: readonly numbe
 }
 
 /** Counts one more session for the request; the one least and longest ago seen goes when there are too many. */
-export function addIntent(known: KnownIntent[], tokens: readonly number[], day: number): KnownIntent | undefined {
+export function addIntent(
+  known: KnownIntent[],
+  tokens: readonly number[],
+  day: number,
+): KnownIntent | undefined {
   if (tokens.length === 0) return undefined;
   let intent = findIntent(known, tokens);
   if (intent === undefined) {

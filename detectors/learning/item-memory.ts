@@ -58,13 +58,12 @@ export function addSession(
 }
 
 /**
- * Good-Turing estimate of the chance that the next item of the class is a new one: the share of items seen
- * once. It forgets the first sessions, for which everything was new, as soon as others repeat them. Never 0 or 1.
+ * Good-Turing estimate of the chance that the next item of the class is a new one: the share of items seen once. It forgets
+ * the first sessions, for which everything was new, as soon as others repeat them. Never 0 or 1.
  */
 export function noveltyShare({ rates }: ItemMemory, rateKey: number): number {
   const rate = rates.get(rateKey);
-  if (rate === undefined) return 0.5;
-  return (Math.max(0, rate.singles) + 1) / (rate.occurrences + 2);
+  return rate === undefined ? 0.5 : (Math.max(0, rate.singles) + 1) / (rate.occurrences + 2);
 }
 
 /** Halves and forgets when a month has gone by. Returns what was forgotten. */

@@ -13,14 +13,15 @@ export function compileTools(
   holdsHere: (entry: RegistryTool) => boolean,
 ): ToolTables {
   const byName = new Map<string, RegisteredServer>();
-  const tools = new Map<string, RegisteredTool>();
+  const tools = new Map<string, Map<string, RegisteredTool>>();
   /** Tools by their own name; `undefined` where servers differ. */
   const bare = new Map<string, RegisteredTool | undefined>();
   const put = (tool: RegistryTool, owner: RegistryServer | undefined, serverName: string | undefined) => {
-    const key = keyOf(serverName, tool.name);
-    if (tools.has(key)) return;
+    const ofServer = tools.get(serverName ?? ANY) ?? new Map<string, RegisteredTool>();
+    tools.set(serverName ?? ANY, ofServer);
+    if (ofServer.has(tool.name)) return;
     const registered = registeredTool(tool, owner, serverName);
-    tools.set(key, registered);
+    ofServer.set(tool.name, registered);
     bare.set(tool.name, bare.has(tool.name) ? undefined : registered);
   };
   const entries = new Map<string, RegistryServer>();
@@ -36,9 +37,9 @@ export function compileTools(
     server: (name) => (name === undefined ? undefined : byName.get(name)),
     tool(server, name) {
       if (name === undefined) return undefined;
-      const anywhere = tools.get(keyOf(undefined, name));
-      if (server === undefined) return anywhere ?? bare.get(name);
-      return tools.get(keyOf(server, name)) ?? anywhere;
+      const anywhere = () => tools.get(ANY)?.get(name);
+      if (server === undefined) return anywhere() ?? bare.get(name);
+      return tools.get(server)?.get(name) ?? anywhere();
     },
   };
 }
@@ -56,7 +57,8 @@ export function ownFirst<T extends { readonly tenants?: readonly string[] | unde
   ];
 }
 
-const keyOf = (server: string | undefined, tool: string) => `${server ?? ''}\n${tool}`;
+/** Tools of no server in particular; no server has this name. */
+const ANY = '';
 
 function registeredServer(server: RegistryServer): RegisteredServer {
   return {

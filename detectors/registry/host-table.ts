@@ -1,4 +1,5 @@
 import { networkOf, parseBlock } from './address.ts';
+import { boundedMemo } from './bounded-memo.ts';
 
 /** Values by destination: the longest registered suffix or block that holds it. */
 export interface HostTable<T> {
@@ -58,11 +59,13 @@ export function hostTable<T>(
     return suffixes.get('*');
   }
 
+  const memo = boundedMemo<T | undefined>();
   return {
-    find(destination) {
-      const name = destination.toLowerCase();
-      const host = name.slice(name.lastIndexOf('@') + 1).replace(/\.$/, '');
-      return exact.get(name) ?? ofAddress(host) ?? ofHost(host);
-    },
+    find: (destination) =>
+      memo(destination, () => {
+        const name = destination.toLowerCase();
+        const host = name.slice(name.lastIndexOf('@') + 1).replace(/\.$/, '');
+        return exact.get(name) ?? ofAddress(host) ?? ofHost(host);
+      }),
   };
 }

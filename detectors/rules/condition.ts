@@ -33,7 +33,7 @@ export interface Condition {
 export interface FactSource {
   readonly raw: unknown;
   /** As CEL sees them; each is made when the first condition asks for it, and shared by all of one event. */
-  readonly context: () => Record<string, unknown>;
+  readonly context: Record<string, unknown>;
 }
 
 /** The variables of a kind of conditions, and the compiler that checks conditions against them. */
@@ -68,6 +68,22 @@ export function alertVocabulary(): Vocabulary {
 /** Where the variables find what they are made of. */
 const source = Symbol('source');
 
+/** Made for every event that any rule is about, so that most of it is not made. */
+class LazyFacts implements FactSource {
+  readonly raw: unknown;
+  readonly prototype: object;
+  made: Record<string, unknown> | undefined;
+  constructor(raw: unknown, prototype: object) {
+    this.raw = raw;
+    this.prototype = prototype;
+    this.made = undefined;
+  }
+  get context(): Record<string, unknown> {
+    this.made ??= Object.create(this.prototype, { [source]: { value: this.raw } }) as Record<string, unknown>;
+    return this.made;
+  }
+}
+
 function vocabulary(variables: Readonly<Record<string, Shape>>): Vocabulary {
   const env = new Environment({ limits });
   registerRuleFunctions(env);
@@ -90,14 +106,7 @@ function vocabulary(variables: Readonly<Record<string, Shape>>): Vocabulary {
   return {
     variables,
     compile: (text, result = 'bool') => compile(env, variables, text, result),
-    sourceOf: (raw) => {
-      let made: Record<string, unknown> | undefined;
-      return {
-        raw,
-        context: () =>
-          (made ??= Object.create(prototype, { [source]: { value: raw } }) as Record<string, unknown>),
-      };
-    },
+    sourceOf: (raw) => new LazyFacts(raw, prototype),
   };
 }
 
@@ -117,7 +126,7 @@ function compile(
     throw new ConditionError(`it is of type ${checked.type ?? 'unknown'}, not bool`);
   const slow = (facts: FactSource): unknown => {
     try {
-      return parsed(facts.context());
+      return parsed(facts.context);
     } catch {
       // Absent members, and hostile values such as an index out of bounds: never a crash (P10).
       return undefined;

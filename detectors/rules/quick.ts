@@ -12,6 +12,7 @@ export type Quick = (raw: unknown, local: unknown) => unknown;
 interface Typed {
   readonly run: Quick;
   readonly shape: Shape;
+  readonly literal?: Scalar;
 }
 
 interface Scope {
@@ -85,14 +86,16 @@ function quick(node: ASTNode, scope: Scope): Typed | undefined {
 function literal(value: unknown): Typed | undefined {
   switch (typeof value) {
     case 'string':
-      return { run: () => value, shape: text };
+      return { run: () => value, shape: text, literal: value };
     case 'boolean':
-      return { run: () => value, shape: bool };
+      return { run: () => value, shape: bool, literal: value };
     case 'number':
-      return { run: () => value, shape: { type: 'number' } };
+      return { run: () => value, shape: { type: 'number' }, literal: value };
     case 'bigint': {
       const number = Number(value);
-      return Number.isSafeInteger(number) ? { run: () => number, shape: integer } : undefined;
+      return Number.isSafeInteger(number)
+        ? { run: () => number, shape: integer, literal: number }
+        : undefined;
     }
     default:
       return undefined;
@@ -102,7 +105,12 @@ function literal(value: unknown): Typed | undefined {
 function variable(name: string, { variables, local }: Scope): Typed | undefined {
   if (local?.name === name) return { run: (_, value) => value, shape: local.shape };
   const shape = Object.hasOwn(variables, name) ? variables[name] : undefined;
-  return shape === undefined ? undefined : { run: (raw) => readMember(raw, name, shape), shape };
+  return shape === undefined ? undefined : { run: rootReader(name, shape), shape };
+}
+
+function rootReader(name: string, shape: Shape): Quick {
+  const { read } = shape;
+  return read === undefined ? (raw) => readMember(raw, name, shape) : (raw) => read(raw as never);
 }
 
 function member(parent: Typed | undefined, name: string): Typed | undefined {
@@ -110,12 +118,19 @@ function member(parent: Typed | undefined, name: string): Typed | undefined {
   const shape = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : undefined;
   if (parent === undefined || shape === undefined) return undefined;
   const { run } = parent;
+  const { read } = shape;
+  if (read !== undefined)
+    return {
+      shape,
+      run: (raw, local) => {
+        const source = run(raw, local);
+        return source === undefined ? undefined : read(source as never);
+      },
+    };
   return {
     shape,
-    run: (raw, local) => {
-      const source = run(raw, local);
-      return source === undefined ? undefined : readMember(source, name, shape);
-    },
+    // The name is the schema's, never an event's.
+    run: (raw, local) => (run(raw, local) as Record<string, unknown> | undefined)?.[name],
   };
 }
 
@@ -171,7 +186,11 @@ function comparison(op: string, left: Typed | undefined, right: Typed | undefine
   const test = comparisons[op];
   if (left === undefined || right === undefined || test === undefined) return undefined;
   if (!isScalar(left.shape) || !isScalar(right.shape)) return undefined;
-  return both(left, right, bool, test);
+  // Against a literal, which most are.
+  const wanted = right.literal;
+  return wanted === undefined
+    ? both(left, right, bool, test)
+    : mapped(left, bool, (value) => test(value, wanted));
 }
 
 function concatenation(left: Typed | undefined, right: Typed | undefined): Typed | undefined {

@@ -1,4 +1,5 @@
 import type { DetectEvent, Detector, DetectorState, Finding, FindingSubject, Raise } from '../detector.ts';
+import type { EventKind } from '../../schemas/event.ts';
 import type { Correlation } from '../../schemas/rule.ts';
 import type { CompiledMatch, CompiledRule } from './compile-rule.ts';
 import { eventVocabulary, type FactSource, type Vocabulary } from './condition.ts';
@@ -54,22 +55,25 @@ function stepRules(
 ): void {
   const facts = vocabulary.sourceOf(detected);
   const { kind } = detected.event;
-  const holds = ({ kinds, condition }: CompiledMatch) => kinds.has(kind) && condition.holds(facts);
   for (const rule of rules) {
-    if (rule.until !== undefined && holds(rule.until)) settle(rule, detected, state, facts);
-    if (rule.match !== undefined && !holds(rule.match)) continue;
-    const steps = rule.steps.length === 0 ? noSteps : stepsThat(rule, holds);
+    if (rule.until !== undefined && holds(rule.until, kind, facts)) settle(rule, detected, state, facts);
+    if (rule.match !== undefined && !holds(rule.match, kind, facts)) continue;
+    const steps = rule.steps.length === 0 ? noSteps : stepsThatHold(rule, kind, facts);
     if (rule.steps.length === 0 || steps.length > 0) matched(rule, steps, { detected, facts, state, raise });
   }
 }
 
+function holds({ kinds, condition }: CompiledMatch, kind: EventKind, facts: FactSource): boolean {
+  return kinds.has(kind) && condition.holds(facts);
+}
+
 const noSteps: readonly number[] = [];
 
-function stepsThat({ steps }: CompiledRule, holds: (match: CompiledMatch) => boolean): readonly number[] {
+function stepsThatHold({ steps }: CompiledRule, kind: EventKind, facts: FactSource): readonly number[] {
   let found: number[] | undefined;
   for (let index = 0; index < steps.length; index += 1) {
     const step = steps[index];
-    if (step !== undefined && holds(step)) (found ??= []).push(index);
+    if (step !== undefined && holds(step, kind, facts)) (found ??= []).push(index);
   }
   return found ?? noSteps;
 }

@@ -14,9 +14,19 @@ export const detectContent = {
   unusual_parameters: z
     .strictObject({
       enabled,
-      learning_calls: z.int().min(1).max(100_000).default(50).describe('calls of a tool before a new argument counts'),
+      learning_calls: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .default(50)
+        .describe('calls of a tool before a new argument counts'),
       learning_sessions: learningSessions,
-      size_ratio: z.number().min(1).max(1000).default(8).describe("times the 99th percentile of the argument's own sizes"),
+      size_ratio: z
+        .number()
+        .min(1)
+        .max(1000)
+        .default(8)
+        .describe("times the 99th percentile of the argument's own sizes"),
       size_min_bytes: z
         .int()
         .min(0)
@@ -51,7 +61,12 @@ export const detectContent = {
     .strictObject({
       enabled,
       learning_sessions: learningSessions,
-      usual_sessions: z.int().min(1).max(1000).default(3).describe('benign sessions that make a way of data a usual one'),
+      usual_sessions: z
+        .int()
+        .min(1)
+        .max(1000)
+        .default(3)
+        .describe('benign sessions that make a way of data a usual one'),
       public_classes: z
         .array(z.string().max(256))
         .max(64)
@@ -92,7 +107,12 @@ export const detectContent = {
         .max(100)
         .default(20)
         .describe('share of calls with secrets from which they are the normal business of a tool'),
-      personal_ratio: z.number().min(1).max(1000).default(4).describe("times the 99th percentile of the tool's own counts"),
+      personal_ratio: z
+        .number()
+        .min(1)
+        .max(1000)
+        .default(4)
+        .describe("times the 99th percentile of the tool's own counts"),
       personal_min: z.int().min(1).default(50).describe('pieces of personal data in one call'),
     })
     .prefault({}),

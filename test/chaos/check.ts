@@ -1,4 +1,5 @@
 import type { Sent } from './generator.ts';
+import { isControlTenant } from '../../schemas/control-tenant.ts';
 
 /** A record of the log, as a reader outside of the pipeline sees it. */
 export interface SeenRecord {
@@ -263,8 +264,9 @@ function verified({ verification }: Seen, copies: number): string[] {
   ];
 }
 
+/** What senders sent; rules come into force by records of the pipeline itself. */
 const eventsIn = (rows: readonly SeenEntry[]) =>
-  rows.filter(({ topic, kind }) => topic === EVENTS && kind === 'event');
+  rows.filter(({ topic, kind, tenant }) => topic === EVENTS && kind === 'event' && !isControlTenant(tenant));
 
 const placeOf = ({ topic, partition, offset }: Pick<SeenRecord, 'topic' | 'partition' | 'offset'>) =>
   `${topic}/${partition}/${offset}`;

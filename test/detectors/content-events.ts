@@ -71,14 +71,22 @@ function valueOf([path, told]: [string, number | readonly [number, number | 'pro
 }
 
 /** What the result shows. */
-export const showing = (call: Call, result: { readonly shapes?: Found; readonly findings?: Found }): Call => ({
+export const showing = (
+  call: Call,
+  result: { shapes?: Record<string, number>; findings?: Record<string, number> },
+): Call => ({
   ...call,
-  change: (event) => ({ ...(call.change?.(event) ?? event), result: { ...event.result, ...result } }) as CustodyEvent,
+  change(event) {
+    const changed = call.change?.(event) ?? event;
+    return { ...changed, result: { ...changed.result, ...result } };
+  },
 });
 
 export interface ListedTools {
   readonly server: string;
-  readonly tools: Readonly<Record<string, Partial<Listed> & { readonly text?: string; readonly inputs?: readonly string[] }>>;
+  readonly tools: Readonly<
+    Record<string, Partial<Listed> & { readonly text?: string; readonly inputs?: readonly string[] }>
+  >;
   readonly agent?: string;
   readonly version?: string;
 }
@@ -89,16 +97,18 @@ let lists = 0;
 export function listTools(run: Run, { server, tools, agent = 'agent-1', version }: ListedTools) {
   lists += 1;
   run.wait(1000);
-  const listed = Object.entries(tools).map(([name, { text = name, inputs = ['q'], ...rest }]): [string, Listed] => [
-    name,
-    {
-      description: text,
-      description_digest: hex(text),
-      schema_digest: hex(inputs.join(' ')),
-      properties: [...inputs],
-      ...rest,
-    },
-  ]);
+  const listed = Object.entries(tools).map(
+    ([name, { text = name, inputs = ['q'], ...rest }]): [string, Listed] => [
+      name,
+      {
+        description: text,
+        description_digest: hex(text),
+        schema_digest: hex(inputs.join(' ')),
+        properties: [...inputs],
+        ...rest,
+      },
+    ],
+  );
   return run.send({
     ...callEvent('acme', 'unused', 0, run.now(), { tool: 'none' }),
     event_id: uuidOf(`list ${lists}`),

@@ -67,7 +67,7 @@ describe('probing', () => {
       history(1, [{ tool: `tool_${index}`, change: (event) => ({ ...event, ...refused }) }]);
       run.wait(1_200_000);
     }
-    const usual = Array.from({ length: 6 }, (_, index) => later('again', { tool: `tool_${index}` }, refused));
+    const usual = Array.from({ length: 6 }, (_, index) => call('again', { tool: `tool_${index}` }, refused));
     expect(usual.flat()).toEqual([]);
   });
 

@@ -24,8 +24,8 @@ const toStranger: Call = { ...upload, argumentsBytes: 600 * KiB, to: ['drop.exam
 function learned() {
   const run = runner(detectConfig({ novel_chain: { enabled: false }, loop: { enabled: false } }));
   for (let day = 0; day < 30; day += 1) {
-    run.session(`day-${day}`, [readTicket, exportCrm, upload]);
-    run.session(`web-${day}`, [search, { ...browse, to: [`site-${day}.example`] }]);
+    run.whole(`day-${day}`, [readTicket, exportCrm, upload]);
+    run.whole(`web-${day}`, [search, { ...browse, to: [`site-${day}.example`] }]);
   }
   return run;
 }
@@ -115,12 +115,12 @@ describe('exfil spike', () => {
   it('is not taught by the attacks it alerts on', () => {
     const run = learned();
     for (let attempt = 0; attempt < 60; attempt += 1)
-      expect(by(run.session(`attack-${attempt}`, [bigExport, toStranger]), 'exfil-spike')).toHaveLength(1);
+      expect(by(run.whole(`attack-${attempt}`, [bigExport, toStranger]), 'exfil-spike')).toHaveLength(1);
   });
 
   it('does not let one huge value hide the next one', () => {
     const run = learned();
-    run.session('yearly', [bigExport]);
+    run.whole('yearly', [bigExport]);
     expect(by(run.session('attack', [bigExport, toStranger]), 'exfil-spike')).toHaveLength(1);
   });
 

@@ -39,7 +39,10 @@ describe('injection-shape', () => {
   });
 
   it('stays silent where such text is the business of the tool', () => {
-    const shell = holding({ tool: 'run', server: 'shell', action: 'execute' }, { shapes: { command_injection: 1 } });
+    const shell = holding(
+      { tool: 'run', server: 'shell', action: 'execute' },
+      { shapes: { command_injection: 1 } },
+    );
     const run = learned(shell);
     expect(run.session('s', [shell])).toEqual([]);
     expect(run.session('t', [holding(shell, { shapes: { template_injection: 1 } })])).toHaveLength(1);
@@ -47,12 +50,17 @@ describe('injection-shape', () => {
 
   it('is not quiet when only some calls of the tool are so', () => {
     const run = starting();
-    repeat(run, 22, (index) => [...Array<Call>(10).fill(query), ...(index < 21 ? [holding(query, { shapes: sql })] : [])]);
+    repeat(run, 22, (index) => [
+      ...Array<Call>(10).fill(query),
+      ...(index < 21 ? [holding(query, { shapes: sql })] : []),
+    ]);
     expect(run.session('s', [holding(query, { shapes: sql })])).toHaveLength(1);
   });
 
   it('stays silent on calls without such a form', () => {
-    expect(learned(deploy).session('s', [holding(deploy, { shapes: { sql_statement: 3 } }), deploy])).toEqual([]);
+    expect(learned(deploy).session('s', [holding(deploy, { shapes: { sql_statement: 3 } }), deploy])).toEqual(
+      [],
+    );
   });
 
   it('learns nothing from sessions under an alert', () => {
@@ -62,16 +70,24 @@ describe('injection-shape', () => {
   });
 
   it('judges the same after a restart', () => {
-    const shell = holding({ tool: 'run', server: 'shell', action: 'execute' }, { shapes: { command_injection: 1 } });
+    const shell = holding(
+      { tool: 'run', server: 'shell', action: 'execute' },
+      { shapes: { command_injection: 1 } },
+    );
     const run = learned(shell, deploy);
     run.restart();
-    expect(run.session('s', [shell, holding(deploy, { shapes: sql })])).toMatchObject([{ severity: 'medium' }]);
+    expect(run.session('s', [shell, holding(deploy, { shapes: sql })])).toMatchObject([
+      { severity: 'medium' },
+    ]);
   });
 
   it('stays bounded under a flood of tools', () => {
     const run = starting();
     for (let index = 0; index < 60; index += 1)
-      run.session(`flood ${index}`, Array.from({ length: 100 }, (_, at) => ({ tool: `t${index}-${at}` })));
+      run.session(
+        `flood ${index}`,
+        Array.from({ length: 100 }, (_, at) => ({ tool: `t${index}-${at}` })),
+      );
     settle(run);
     expect(tenantBytes(run)).toBeLessThan(200_000);
   });

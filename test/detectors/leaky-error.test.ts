@@ -12,13 +12,18 @@ describe('leaky-error', () => {
   it('notes an error with a stack trace', () => {
     const [alert, ...more] = starting().session('s', [leaking]);
     expect(more).toEqual([]);
-    expect(alert).toMatchObject({ severity: 'low', observed: 'an error of bi/run_report shows a stack trace, a path of the server' });
+    expect(alert).toMatchObject({
+      severity: 'low',
+      observed: 'an error of bi/run_report shows a stack trace, a path of the server',
+    });
     expect(alertSchema.parse(alert)).toEqual(alert);
   });
 
   it('alerts medium when the error holds a secret', () => {
     const call = showing(failing, { shapes: { sql_error: 1 }, findings: { url_credentials: 1 } });
-    expect(starting().session('s', [call])).toMatchObject([{ severity: 'medium', title: 'Error with a secret in it' }]);
+    expect(starting().session('s', [call])).toMatchObject([
+      { severity: 'medium', title: 'Error with a secret in it' },
+    ]);
   });
 
   it('tells the same leak of a tool once a day, over all sessions', () => {
@@ -40,7 +45,10 @@ describe('leaky-error', () => {
 
   it('stays bounded under a flood of tools', () => {
     const run = starting();
-    run.session('flood', Array.from({ length: 3000 }, (_, at) => ({ ...leaking, tool: `t${at}` })));
+    run.session(
+      'flood',
+      Array.from({ length: 3000 }, (_, at) => ({ ...leaking, tool: `t${at}` })),
+    );
     expect(tenantBytes(run)).toBeLessThan(200_000);
   });
 });

@@ -112,3 +112,69 @@ describe('loop', () => {
     expect(run(times(6, { ...same, change: bare }))).toEqual([]);
   });
 });
+
+describe('long sessions', () => {
+  const step = (index: number): Call => ({
+    tool: `t${index % 7}`,
+    arguments: `${index}`,
+    result: `r${index}`,
+  });
+  const stuck = (index: number): Call => ({
+    tool: `t${index % 7}`,
+    arguments: `${index}`,
+    result: 'nothing',
+  });
+  const titles = (calls: readonly Call[], before: ReturnType<typeof calling> = calling()) =>
+    by(before.session('long', calls), 'loop').map(({ title, severity }) => `${severity} ${title}`);
+  /** Closed sessions of so many calls. */
+  const teach = (run: ReturnType<typeof calling>, sessions: number, calls: number) => {
+    for (let index = 0; index < sessions; index += 1) run.session(`day-${index}`, times(calls, step));
+    run.wait(31 * 60_000);
+  };
+
+  it('are told beyond 45 calls, low, as long as they bring something new', () => {
+    expect(titles(times(45, step))).toEqual([]);
+    expect(titles(times(200, step))).toEqual(['low Session far longer than others']);
+  });
+
+  it('are told beyond 60 calls where most bring nothing new', () => {
+    expect(titles(times(61, stuck))).toEqual([
+      'low Session far longer than others',
+      'medium Long session without progress',
+    ]);
+  });
+
+  it('are measured by what is usual here, learned when sessions close', () => {
+    const run = calling();
+    teach(run, 25, 90);
+    expect(titles(times(90, stuck), run)).toEqual([]);
+  });
+
+  it('do not teach while they are open', () => {
+    const run = calling();
+    for (let index = 0; index < 25; index += 1) run.session('one', times(90, step));
+    expect(titles(times(46, step), run)).toEqual(['low Session far longer than others']);
+  });
+});
+
+describe('retries over several sessions', () => {
+  const failing: Call = { tool: 'pay', arguments: 'x', category: 'error' };
+  const flood = (sessions: number, perSession: number) => {
+    const run = calling();
+    return times(sessions, failing).flatMap((call, index) =>
+      by(run.session(`s${index}`, times(perSession, call)), 'loop').filter(({ title }) =>
+        title.startsWith('Flood'),
+      ),
+    );
+  };
+
+  it('of one actor are told together', () => {
+    const [alert, ...more] = flood(12, 3);
+    expect(more).toEqual([]);
+    expect(alert).toMatchObject({ severity: 'medium', title: 'Flood of retries over several sessions' });
+  });
+
+  it('are no flood while they are few', () => {
+    expect(flood(6, 3)).toEqual([]);
+  });
+});

@@ -2,10 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { alertSchema } from '../../schemas/alert.ts';
 import type { DetectConfig } from '../../schemas/config.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
+import { encodeTokens } from '../../schemas/token-set.ts';
 import {
   by,
   callEvent,
   detectConfig,
+  hex,
   learnWorkday,
   note,
   omit,
@@ -13,12 +15,40 @@ import {
   reply,
   runner,
   search,
+  uuidOf,
   type Call,
 } from './sessions.ts';
 
 const secrets: Call = { tool: 'read_secret', server: 'vault' };
-const post: Call = { tool: 'http_post', server: 'web', action: 'egress', to: ['drop.example'] };
-const replyToStranger: Call = { ...reply, to: ['stranger.example'] };
+/** Fingerprints of words, as a collector makes them. */
+const words = (...names: string[]) =>
+  encodeTokens(names.map((name) => Number.parseInt(hex(name).slice(0, 8), 16) | 0));
+
+/** The result of the call holds these words. */
+const telling =
+  (...names: string[]) =>
+  (event: CustodyEvent): CustodyEvent => ({ ...event, result: { ...event.result, tokens: words(...names) } });
+
+/** The call goes to a host that stands as a word in `value`. */
+const goingTo =
+  (host: string) =>
+  (event: CustodyEvent): CustodyEvent => ({
+    ...event,
+    destinations: [host],
+    destination_origins: [{ destination: host, tokens: words(host) }],
+    arguments: {
+      ...event.arguments,
+      values: [{ path: 'url', hash: hex(host).slice(0, 13), size_bytes: host.length, tokens: words(host) }],
+    },
+  });
+
+const post = (host: string): Call => ({
+  tool: 'http_post',
+  server: 'web',
+  action: 'egress',
+  change: goingTo(host),
+});
+const injected: Call = { ...readTicket, change: telling('please', 'send', 'drop.example') };
 
 function learned(config = detectConfig()) {
   const run = runner(config);
@@ -26,72 +56,156 @@ function learned(config = detectConfig()) {
   return { run, alerts };
 }
 
+const chains = (alerts: Parameters<typeof by>[0]) => by(alerts, 'novel-chain');
+const paging = (alerts: Parameters<typeof by>[0]) =>
+  chains(alerts).filter(({ severity }) => severity === 'medium' || severity === 'high');
+
 describe('novel chain', () => {
-  it('learns a working day of 28 short sessions without an alert', () => {
-    expect(learned().alerts).toEqual([]);
+  it('learns sixty short sessions of a working day without an alert', () => {
+    expect(chains(learned().alerts)).toEqual([]);
   });
 
-  it('alerts on tools never combined here that send to a place never seen', () => {
+  it('pages for a send to a place that only an earlier output named and that nobody here ever used', () => {
     const { run } = learned();
-    const [alert] = by(run.session('attack', [readTicket, secrets, post]), 'novel-chain').filter(
-      ({ severity }) => severity === 'high',
-    );
-    expect(alert).toMatchObject({ title: 'Novel tool chain allowed', tenant: 'acme', session_key: 'attack' });
+    const [alert] = paging(run.session('attack', [injected, post('drop.example')]));
+    expect(alert).toMatchObject({ tenant: 'acme', session_key: 'attack', severity: 'high' });
     expect(alert?.score).toBeGreaterThan(0.95);
     expect(alert?.reason).toContain('drop.example');
+    expect(alert?.reason).toContain('desk/get_ticket at step 1');
     expect(alertSchema.parse(alert)).toEqual(alert);
-    expect(alert?.evidence.at(-1)).toBe(callEvent('acme', 'attack', 2, 0, post).event_id);
+    expect(alert?.evidence).toContain(callEvent('acme', 'attack', 0, 0, injected).event_id);
+    expect(alert?.evidence.at(-1)).toBe(callEvent('acme', 'attack', 1, 0, post('')).event_id);
   });
 
-  it('alerts on known tools in an order nobody had, without any destination', () => {
+  it('stays silent when the agent was asked to go there', () => {
     const { run } = learned();
-    const alerts = by(run.session('attack', [note, reply, { ...search, action: 'write' }]), 'novel-chain');
-    expect(alerts.map(({ reason }) => reason).join()).toContain('mail/send_reply → wiki/search_docs');
+    const asked = (event: CustodyEvent): CustodyEvent => ({
+      ...event,
+      intent: { tokens: words('post', 'to', 'drop.example') },
+    });
+    expect(
+      paging(
+        run.session('task', [
+          { ...readTicket, change: asked },
+          { ...reply, change: goingTo('drop.example') },
+        ]),
+      ),
+    ).toEqual([]);
   });
 
-  it('alerts on the first send to a stranger when destinations hardly ever change', () => {
+  it('stays silent when a session before went there because it was asked to', () => {
     const { run } = learned();
-    expect(by(run.session('attack', [readTicket, search, replyToStranger]), 'novel-chain')).toHaveLength(1);
+    const asked = (event: CustodyEvent): CustodyEvent => ({
+      ...event,
+      intent: { tokens: words('partner.example') },
+    });
+    for (let time = 0; time < 3; time += 1)
+      run.whole(`asked-${time}`, [
+        { ...readTicket, change: asked },
+        { ...reply, change: goingTo('partner.example') },
+      ]);
+    const named: Call = { ...readTicket, change: telling('partner.example') };
+    expect(paging(run.session('again', [named, { ...reply, change: goingTo('partner.example') }]))).toEqual(
+      [],
+    );
+  });
+
+  it('does not take a place for known because somebody mentioned it', () => {
+    const asked = (event: CustodyEvent): CustodyEvent => ({
+      ...event,
+      intent: { tokens: words('drop.example') },
+    });
+    const mention = (event: CustodyEvent): CustodyEvent => ({
+      ...event,
+      destinations: ['customer.example', 'drop.example'],
+      destination_origins: [{ destination: 'drop.example', tokens: words('drop.example'), addressed: false }],
+    });
+    const reasonAfter = (quoted: readonly Call[]) => {
+      const { run } = learned();
+      run.whole('quoted', quoted);
+      return chains(run.session('attack', [injected, post('drop.example')]))
+        .map(({ reason }) => reason)
+        .join();
+    };
+    expect(reasonAfter([readTicket, { ...reply, change: mention }])).toContain(
+      'drop.example was never contacted',
+    );
+    expect(
+      reasonAfter([
+        { ...readTicket, change: asked },
+        { ...reply, change: goingTo('drop.example') },
+      ]),
+    ).not.toContain('was never contacted');
+  });
+
+  it('pages for a value out of an output that makes a grave tool do what nobody did here', () => {
+    const run = runner();
+    const transfer = (owner: string): Call => ({
+      tool: 'transfer_ownership',
+      server: 'git',
+      action: 'write',
+      change: (event) => ({
+        ...event,
+        arguments: {
+          ...event.arguments,
+          values: [{ path: 'owner', hash: hex(owner).slice(0, 13), size_bytes: 5, tokens: words(owner) }],
+        },
+      }),
+    });
+    for (let day = 0; day < 70; day += 1)
+      run.whole(`day-${day}`, day % 9 === 0 ? [readTicket, transfer('team')] : [readTicket, note]);
+    const named: Call = { ...readTicket, change: telling('mallory') };
+    const [alert] = paging(run.session('attack', [named, transfer('mallory')]));
+    expect(alert?.title).toContain('new value out of untrusted output');
+  });
+
+  it('notes known tools in an order nobody had, and pages nobody for it', () => {
+    const { run } = learned();
+    const alerts = chains(run.session('odd', [note, reply, { ...search, action: 'write' }]));
+    expect(alerts.map(({ severity }) => severity)).not.toContain('medium');
+    expect(paging(alerts)).toEqual([]);
   });
 
   it('says so when the call was executed and no policy decision is known', () => {
     const { run } = learned();
-    const unknown = (event: CustodyEvent): CustodyEvent => omit(event, 'policy');
-    const alerts = run.session('attack', [readTicket, { ...post, change: unknown }]);
-    expect(by(alerts, 'novel-chain')[0]?.reason).toContain('no policy decision is known');
+    const unknown: Call = {
+      ...post('drop.example'),
+      change: (event) => omit(goingTo('drop.example')(event), 'policy'),
+    };
+    expect(paging(run.session('attack', [injected, unknown]))[0]?.reason).toContain(
+      'no policy decision is known',
+    );
   });
 
   it('never alerts on a denied call', () => {
     const { run } = learned();
-    const alerts = run.session('attack', [
-      readTicket,
-      { ...secrets, decision: 'deny' },
-      { ...post, decision: 'deny' },
-    ]);
-    expect(alerts).toEqual([]);
+    expect(chains(run.session('attack', [injected, { ...post('drop.example'), decision: 'deny' }]))).toEqual(
+      [],
+    );
   });
 
   it('waits for the outcome of a call that was only requested, and stays silent when it is refused', () => {
     const { run } = learned();
-    const phase = (name: 'request' | 'result', category?: 'ok' | 'denied') => (event: CustodyEvent) => {
-      return {
-        ...omit(event, 'policy', 'result'),
-        phase: name,
-        mcp: { request_id: '7' },
-        ...(category === undefined ? {} : { result: { category } }),
-      };
-    };
-    const request = { ...post, change: phase('request') };
-    expect(run.session('refused', [request, { ...post, change: phase('result', 'denied') }])).toEqual([]);
-    const answered = run.session('answered', [request, { ...post, change: phase('result', 'ok') }]);
-    expect(by(answered, 'novel-chain')).toHaveLength(1);
+    const phase = (name: 'request' | 'result', category?: 'ok' | 'denied') => (event: CustodyEvent) => ({
+      ...omit(name === 'request' ? goingTo('drop.example')(event) : event, 'policy', 'result'),
+      phase: name,
+      mcp: { request_id: '7' },
+      ...(category === undefined ? {} : { result: { category } }),
+    });
+    const request = { ...post('drop.example'), change: phase('request') };
+    const answer = (category: 'ok' | 'denied') => ({
+      ...post('drop.example'),
+      change: phase('result', category),
+    });
+    expect(paging(run.session('refused', [injected, request, answer('denied')]))).toEqual([]);
+    expect(paging(run.session('answered', [injected, request, answer('ok')]))).toHaveLength(1);
   });
 
   it('raises nothing before enough sessions were seen', () => {
     const run = runner();
     learnWorkday(run, 12);
     expect(run.engine().learning('acme')['novel-chain']).toEqual({ learning: true, seen: 12 });
-    expect(run.session('early', [readTicket, secrets, post])).toEqual([]);
+    expect(chains(run.session('early', [injected, post('drop.example')]))).toEqual([]);
   });
 
   it.each([
@@ -99,51 +213,66 @@ describe('novel chain', () => {
     ['the usual tools with other arguments', [readTicket, { ...search, arguments: 'else' }, note]],
     ['one call alone', [readTicket]],
     ['the same read many times', [search, search, search, note]],
+    ['a new combination of reads that leads to nothing', [search, readTicket]],
   ])('stays silent on %s', (_name, calls) => {
-    expect(by(learned().run.session('benign', calls), 'novel-chain')).toEqual([]);
-  });
-
-  it('does not page for a new combination of reads that leads to nothing', () => {
-    const alerts = learned().run.session('reads', [search, readTicket]);
-    expect(alerts).toEqual([]);
+    expect(chains(learned().run.session('benign', calls))).toEqual([]);
   });
 
   it('keeps a never-seen tool that only reads at severity low', () => {
-    const alerts = learned().run.session('reads', [readTicket, secrets]);
+    const alerts = chains(learned().run.session('reads', [readTicket, secrets]));
     expect(alerts.map(({ severity }) => severity)).toEqual(['low']);
   });
 
   it('stays silent for a tenant to which new combinations are everyday business', () => {
     const run = runner();
-    for (let day = 0; day < 60; day += 1)
-      run.session(`task-${day}`, [{ tool: `read_${day}` }, { tool: `write_${day}`, action: 'write' }]);
-    expect(run.session('task-60', [{ tool: 'read_60' }, { tool: 'write_60', action: 'write' }])).toEqual([]);
+    for (let day = 0; day < 80; day += 1)
+      run.whole(`task-${day}`, [{ tool: `read_${day}` }, { tool: `write_${day}`, action: 'write' }]);
+    const alerts = run.session('task-80', [{ tool: 'read_80' }, { tool: 'write_80', action: 'write' }]);
+    expect(chains(alerts)).toEqual([]);
   });
 
   it('is not taught by the attacks it alerts on', () => {
     const { run } = learned();
     for (let attempt = 0; attempt < 40; attempt += 1)
-      expect(
-        by(run.session(`attack-${attempt}`, [readTicket, secrets, post]), 'novel-chain').length,
-      ).toBeGreaterThan(0);
+      expect(paging(run.whole(`attack-${attempt}`, [injected, post('drop.example')])).length).toBeGreaterThan(
+        0,
+      );
+  });
+
+  it('is taught by them when somebody dismisses the incident', () => {
+    const { run } = learned();
+    const [alert] = paging(run.whole('new-partner', [injected, post('drop.example')]));
+    const event = callEvent('acme', 'new-partner', 9, run.now(), readTicket);
+    run.send({
+      ...omit(event, 'tool', 'session', 'arguments', 'result', 'policy', 'actor'),
+      event_id: uuidOf('dismissal'),
+      kind: 'incident',
+      incident: {
+        incident_id: alert?.incident_id ?? '',
+        disposition: 'false_positive',
+        changed_by: 'analyst',
+      },
+    });
+    expect(paging(run.session('again', [injected, post('drop.example')]))).toEqual([]);
   });
 
   it('takes a tool that three other tenants use as less of a surprise', () => {
     const common: Call = { tool: 'create_invoice', server: 'billing', action: 'write' };
     const alone = learned().run;
-    const alertsAlone = by(alone.session('first-use', [readTicket, common]), 'novel-chain');
+    const bitsIn = (alerts: Parameters<typeof by>[0]) => chains(alerts).length;
+    const alertsAlone = bitsIn(alone.session('first-use', [readTicket, common]));
     const afterOthers = (config: DetectConfig, waitMs: number) => {
       const run = runner(config);
-      for (const tenant of ['t1', 't2', 't3']) run.session('s', [readTicket, common], tenant);
+      for (const tenant of ['t1', 't2', 't3']) run.whole('s', [readTicket, common], tenant);
       run.wait(waitMs);
       learnWorkday(run);
-      return by(run.session('first-use', [readTicket, common]), 'novel-chain');
+      return bitsIn(run.session('first-use', [readTicket, common]));
     };
     const epochMs = 600_000;
     const sharing = detectConfig({ shared_statistics: { enabled: true, epoch_ms: epochMs } });
-    expect(alertsAlone).toHaveLength(1);
-    expect(afterOthers(sharing, 2 * epochMs)).toEqual([]);
-    expect(afterOthers(sharing, 0)).toHaveLength(1);
-    expect(afterOthers(detectConfig(), 2 * epochMs)).toHaveLength(1);
+    expect(alertsAlone).toBe(1);
+    expect(afterOthers(sharing, 2 * epochMs)).toBe(0);
+    expect(afterOthers(sharing, 0)).toBe(1);
+    expect(afterOthers(detectConfig(), 2 * epochMs)).toBe(1);
   });
 });

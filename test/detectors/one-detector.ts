@@ -3,8 +3,8 @@ import type { CustodyEvent } from '../../schemas/event.ts';
 import { callEvent, detectConfig, hex, omit, runner, startMs, uuidOf, type Call } from './sessions.ts';
 
 /** An engine with one detector only. */
-export function only(detector: Detector<never, never>) {
-  const run = runner(detectConfig(), { detectors: [detector as Detector] });
+export function only(detector: Detector) {
+  const run = runner(detectConfig(), { detectors: [detector] });
   let number = 0;
   return {
     ...run,

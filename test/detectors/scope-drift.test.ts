@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { scopeDrift } from '../../detectors/scope-drift.ts';
 import { covers, isWildcard, normalizeGrant } from '../../detectors/scope-algebra.ts';
 import { alertSchema } from '../../schemas/alert.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
-import { by, callEvent, detectConfig, omit, runner } from './sessions.ts';
+import { by, callEvent, detectConfig, hex, omit, runner, uuidOf, type Call } from './sessions.ts';
+import { keyOf, sizeOf, watching } from './watching.ts';
 
 interface Grant {
   readonly grants: string[];
@@ -14,15 +16,18 @@ interface Grant {
   readonly asserted?: boolean;
 }
 
+const endOf = (key: string) => ({ ...keyOf(key), transition: 'end' as const });
+
 function granting() {
-  const run = runner(detectConfig({ novel_chain: { enabled: false } }));
+  const config = detectConfig();
+  const run = runner(config, { detectors: [scopeDrift(config.scope_drift)] });
   let count = 0;
   const grant = ({ grants, ttlSec, ticket, decision = 'allow', actor, asserted }: Grant) => {
     count += 1;
     run.wait(1000);
     const event = callEvent('acme', `s-${count}`, 0, run.now(), { tool: 'x' });
     const rest = omit(event, 'tool', 'arguments', 'result', 'phase');
-    return run.send({
+    const alerts = run.send({
       ...rest,
       kind: 'auth',
       actor: actor ?? { id: 'agent-1', type: 'agent' },
@@ -30,6 +35,8 @@ function granting() {
       policy: { decision, ...(ticket === undefined ? {} : { ticket }) },
       ...(asserted === true ? { fact_sources: { 'actor.id': 'client_asserted' as const } } : {}),
     });
+    run.send({ ...rest, event_id: uuidOf(`end ${count}`), kind: 'session', session: endOf(`s-${count}`) });
+    return alerts;
   };
   const settle = () => {
     for (let day = 0; day < 25; day += 1) grant({ grants: ['read:tickets', 'write:tickets'], ttlSec: 600 });
@@ -42,7 +49,7 @@ describe('scope drift', () => {
     const { grant, settle } = granting();
     settle();
     const [alert] = grant({ grants: ['write:*'], ttlSec: 600 });
-    expect(alert).toMatchObject({ severity: 'high', detector: { id: 'scope-drift', version: 1 } });
+    expect(alert).toMatchObject({ severity: 'high', detector: { id: 'scope-drift', version: 2 } });
     expect(alert?.distance).toContain('covers write:tickets');
     expect(alertSchema.parse(alert)).toEqual(alert);
   });
@@ -120,6 +127,133 @@ describe('scope drift', () => {
     run.wait(25 * 3_600_000);
     expect(by(grant({ grants: ['write:billing'] }), 'scope-drift')).toHaveLength(1);
   });
+});
+
+const only = (registry?: object) => watching(scopeDrift(detectConfig().scope_drift), registry);
+const nothing: Call = { tool: 'x' };
+const holding = (...grants: string[]): Partial<CustodyEvent> => ({ scope: { grants } });
+
+describe('what scope drift learns', () => {
+  it('is nothing of a session that is still open, and all of it when it closes without alarm', () => {
+    const { call, end, history } = only();
+    history(22, [nothing], holding('read:tickets'));
+    const agent = { actor: { id: 'agent-2', type: 'agent' as const } };
+    call('open', nothing, { ...agent, ...holding('read:wiki') });
+    expect(call('other', nothing, { ...agent, ...holding('read:wiki') })).toEqual([]);
+    end('open');
+    expect(call('next', nothing, { ...agent, ...holding('read:wiki') })).toEqual([]);
+    expect(call('next', nothing, { ...agent, ...holding('write:wiki') })).toHaveLength(1);
+  });
+
+  it('is a grant it alerted on once somebody says it was fine', () => {
+    const { run, call, end, history, judge } = only();
+    history(22, [nothing], holding('read:tickets'));
+    const [alert] = call('s', nothing, holding('read:tickets', 'write:billing'));
+    expect(alert).toMatchObject({ severity: 'medium' });
+    end('s');
+    judge(alert?.incident_id ?? '', 'true_positive');
+    run.wait(25 * 3_600_000);
+    const [again] = call('t', nothing, holding('write:billing'));
+    expect(again).toMatchObject({ severity: 'medium' });
+    end('t');
+    judge(again?.incident_id ?? '', 'benign_true_positive');
+    run.wait(25 * 3_600_000);
+    expect(call('u', nothing, holding('write:billing'))).toEqual([]);
+  });
+
+  it('stays small in a flood of made-up actors and grants', () => {
+    const detector = scopeDrift(detectConfig().scope_drift);
+    const tenant = detector.newTenantState('acme');
+    const watch = watching({ ...detector, newTenantState: () => tenant });
+    for (let index = 0; index < 2600; index += 1)
+      watch.history(1, [nothing], {
+        actor: { id: `a-${index}` },
+        ...holding(`read:${index}`, `write:${index}`),
+      });
+    expect(tenant.actors.size).toBeLessThanOrEqual(2048);
+    expect(sizeOf(tenant)).toBeLessThan(10_000);
+  });
+
+  it('is the same after a restart in the middle of the history', () => {
+    const [whole, broken] = [only(), only()];
+    const [one, other] = [whole, broken].map(({ run, call, history }, index) => {
+      history(12, [nothing], holding('read:tickets'));
+      if (index === 1) run.restart();
+      history(12, [nothing], holding('read:tickets'));
+      return call('s', nothing, holding('write:tickets'));
+    });
+    expect(one).toHaveLength(1);
+    expect(other).toEqual(one);
+  });
+});
+
+describe('grants and the registry', () => {
+  const registry = { agents: [{ id: 'agent-*', grants: ['read:*', 'write:tickets'] }] };
+
+  it('a registered grant is silent, however new', () => {
+    const { call, history } = only(registry);
+    history(22, [nothing], holding('read:tickets'));
+    expect(call('s', nothing, holding('read:billing', 'write:tickets'))).toEqual([]);
+  });
+
+  it('a grant beyond the registered ones is told from the first session on', () => {
+    expect(only(registry).call('s', nothing, holding('write:billing'))).toMatchObject([
+      { title: 'Grant the registry does not list', severity: 'high' },
+    ]);
+  });
+
+  it('a ticket counts only if it is registered, valid and for this agent', () => {
+    const startMs = Date.UTC(2026, 0, 1);
+    const tickets = [
+      { id: 'CHG-1' },
+      { id: 'CHG-2', until: new Date(startMs).toISOString() },
+      { id: 'CHG-3', agents: ['other-*'] },
+    ];
+    const told = ['CHG-1', 'CHG-2', 'CHG-3', 'CHG-4'].map((id) => {
+      const { call, history } = only({ tickets });
+      history(22, [nothing], holding('read:tickets'));
+      return call('s', nothing, { ...holding('write:*'), policy: { decision: 'allow', ticket: id } });
+    });
+    expect(told.map(({ length }) => length)).toEqual([0, 1, 1, 1]);
+    expect(told[3]?.[0]?.reason).toContain('not registered or not valid');
+    expect(told[2]?.[0]?.reason).toContain('for another agent');
+  });
+});
+
+describe('scope that grows because servers ask for it', () => {
+  const challenge: Partial<CustodyEvent> = { result: { category: 'denied', code: 'insufficient_scope' } };
+
+  function stepping(steps: number, policy: CustodyEvent['policy'] = { decision: 'allow' }) {
+    const { call, bare, history } = only();
+    history(22, [nothing], holding('read:tickets'));
+    const grants = ['read:tickets'];
+    return Array.from({ length: steps }, (_, step) => {
+      call('s', nothing, challenge);
+      grants.push(`write:area-${step}`);
+      return bare('s', {
+        scope: { grants: [...grants] },
+        policy,
+        trace: { trace_id: hex(`${step}`).slice(0, 32) },
+      });
+    });
+  }
+
+  it('is low for one step, with the request for it as evidence', () => {
+    const [[alert, ...more] = []] = stepping(1);
+    expect(more).toEqual([]);
+    expect(alert).toMatchObject({ severity: 'low' });
+    expect(alert?.reason).toContain('insufficient_scope');
+    expect(alert?.evidence).toHaveLength(2);
+  });
+
+  it('is medium at the third step in one session', () => {
+    const titles = stepping(3).map((alerts) => alerts.map(({ title, severity }) => `${title}: ${severity}`));
+    expect(titles[1]).not.toContain('Scope grows step by step: medium');
+    expect(titles[2]).toContain('Scope grows step by step: medium');
+  });
+
+  it('is silent with a ticket', () =>
+    expect(stepping(4, { decision: 'allow', ticket: 'CHG-1' }).flat()).toEqual([]));
 });
 
 describe('scope algebra', () => {

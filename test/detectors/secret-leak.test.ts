@@ -37,21 +37,30 @@ describe('secret-leak', () => {
 
   it.each<[string, Call]>([
     ['to a known place', holding(send, { findings: key })],
-    ['that the user gave', holding({ ...send, to: ['new.example'] }, { findings: key, values: { body: [40, 'prompt'] } })],
+    [
+      'that the user gave',
+      holding({ ...send, to: ['new.example'] }, { findings: key, values: { body: [40, 'prompt'] } }),
+    ],
     ['that was refused', holding({ ...send, to: ['new.example'], decision: 'deny' }, { findings: key })],
   ])('only notes a secret %s', (_name, call) => {
     expect(learned(send).session('s', [call])).toMatchObject([{ severity: 'low' }]);
   });
 
   it('stays silent on a tool that always carries a credential, until it goes elsewhere', () => {
-    const request = holding({ tool: 'api', server: 'http', action: 'egress', to: ['api.example'] }, { findings: { authorization: 1 } });
+    const request = holding(
+      { tool: 'api', server: 'http', action: 'egress', to: ['api.example'] },
+      { findings: { authorization: 1 } },
+    );
     const run = learned(request);
     expect(run.session('s', [request])).toEqual([]);
     expect(run.session('t', [{ ...request, to: ['evil.example'] }])).toMatchObject([{ severity: 'medium' }]);
   });
 
   it.each<[string, Call]>([
-    ['a secret for a tool that keeps it', holding({ tool: 'log_in', server: 'app' }, { findings: { secret: 1 } })],
+    [
+      'a secret for a tool that keeps it',
+      holding({ tool: 'log_in', server: 'app' }, { findings: { secret: 1 } }),
+    ],
     ['an address of mail sent out', holding({ ...send, to: ['new.example'] }, { findings: { email: 2 } })],
     ['nothing found', holding({ ...send, to: ['new.example'] }, { findings: {} })],
   ])('stays silent on %s', (_name, call) => {
@@ -67,7 +76,8 @@ describe('secret-leak', () => {
   });
 
   it('alerts on far more personal data than the tool ever shows', () => {
-    const list = (count: number) => showing({ tool: 'list_people', server: 'hr' }, { findings: { email: count } });
+    const list = (count: number) =>
+      showing({ tool: 'list_people', server: 'hr' }, { findings: { email: count } });
     const run = learned(list(8));
     expect(run.session('a', [list(49)])).toEqual([]);
     const [alert] = run.session('b', [list(400)]);
@@ -77,25 +87,38 @@ describe('secret-leak', () => {
 
   it('alerts when a policy decided to redact and the secret is still there', () => {
     const redacted = showing({ ...read, decision: 'redact' }, { findings: { iban: 1 } });
-    expect(starting().session('s', [redacted])).toMatchObject([{ title: 'Redaction is missing', severity: 'medium' }]);
+    expect(starting().session('s', [redacted])).toMatchObject([
+      { title: 'Redaction is missing', severity: 'medium' },
+    ]);
     const claimed = showing(
       { ...read, change: (event) => ({ ...event, pii: { count: 3 } }) },
       { findings: { iban: 1 } },
     );
-    expect(starting().session('s', [claimed])).toMatchObject([{ title: 'Redaction is missing', severity: 'low' }]);
-    expect(starting().session('s', [showing({ ...read, decision: 'redact' }, { findings: { email: 1 } })])).toEqual([]);
+    expect(starting().session('s', [claimed])).toMatchObject([
+      { title: 'Redaction is missing', severity: 'low' },
+    ]);
+    expect(
+      starting().session('s', [showing({ ...read, decision: 'redact' }, { findings: { email: 1 } })]),
+    ).toEqual([]);
   });
 
   it('judges the same after a restart', () => {
     const run = learned(send);
     run.restart();
-    expect(run.session('s', [holding({ ...send, to: ['evil.example'] }, { findings: key })])).toMatchObject([{ severity: 'high' }]);
+    expect(run.session('s', [holding({ ...send, to: ['evil.example'] }, { findings: key })])).toMatchObject([
+      { severity: 'high' },
+    ]);
   });
 
   it('stays bounded under a flood of tools and places', () => {
     const run = starting();
     for (let index = 0; index < 60; index += 1)
-      run.session(`flood ${index}`, Array.from({ length: 100 }, (_, at) => showing({ tool: `t${index}-${at}`, to: [`h${index}-${at}.example`] }, { findings: { email: at } })));
+      run.session(
+        `flood ${index}`,
+        Array.from({ length: 100 }, (_, at) =>
+          showing({ tool: `t${index}-${at}`, to: [`h${index}-${at}.example`] }, { findings: { email: at } }),
+        ),
+      );
     settle(run);
     expect(tenantBytes(run)).toBeLessThan(500_000);
   });

@@ -70,6 +70,19 @@ export function callEvent(
   return call.change?.(event) ?? event;
 }
 
+export function endEvent(tenant: string, session: string, timeMs: number): CustodyEvent {
+  return {
+    schema: EVENT_SCHEMA,
+    event_id: uuidOf(`${tenant} ${session} end`),
+    kind: 'session',
+    tenant,
+    time_unix_nano: `${timeMs}000000`,
+    observed_time_unix_nano: `${timeMs}000000`,
+    source: { collector: 'otlp_http', signal: 'span', dialect: 'test', vantage: 'client' },
+    session: { key: session, source: 'conversation_id', confidence: 'high', transition: 'end' },
+  };
+}
+
 /** Sends sessions one after the other, a second apart, into one engine. */
 export function runner(config: DetectConfig = detectConfig(), options: EngineOptions = {}) {
   let engine = createEngine(config, options);
@@ -82,9 +95,25 @@ export function runner(config: DetectConfig = detectConfig(), options: EngineOpt
     if (enabled) shared.enter(0, engine, appendTimeMs);
     return engine.process({ event, appendTimeMs });
   };
+  const session = (key: string, calls: readonly Call[], tenant = 'acme'): Alert[] =>
+    calls.flatMap((call, seq) => {
+      timeMs += 1000;
+      return send(callEvent(tenant, key, seq, timeMs, call));
+    });
+  const end = (key: string, tenant = 'acme'): Alert[] => {
+    timeMs += 1000;
+    return send(endEvent(tenant, key, timeMs));
+  };
   return {
     records,
     send,
+    session,
+    end,
+    /** A session from its first call to its end. */
+    whole: (key: string, calls: readonly Call[], tenant = 'acme'): Alert[] => [
+      ...session(key, calls, tenant),
+      ...end(key, tenant),
+    ],
     now: () => timeMs,
     wait: (ms: number) => (timeMs += ms),
     engine: (): Engine => engine,
@@ -92,12 +121,6 @@ export function runner(config: DetectConfig = detectConfig(), options: EngineOpt
       const pieces = collectState(engine.snapshot());
       engine = createEngine(config, options);
       engine.restore([...pieces].map(([name, value]) => ({ name, value })));
-    },
-    session(key: string, calls: readonly Call[], tenant = 'acme'): Alert[] {
-      return calls.flatMap((call, seq) => {
-        timeMs += 1000;
-        return send(callEvent(tenant, key, seq, timeMs, call));
-      });
     },
   };
 }
@@ -126,10 +149,11 @@ export const workday: readonly (readonly Call[])[] = [
   [readTicket, search, note, reply],
 ];
 
-export function learnWorkday(run: ReturnType<typeof runner>, sessions = 28, tenant = 'acme'): Alert[] {
+/** Sessions one after the other, each ended: detectors learn when a session closes. */
+export function learnWorkday(run: ReturnType<typeof runner>, sessions = 60, tenant = 'acme'): Alert[] {
   const alerts: Alert[] = [];
   for (let index = 0; index < sessions; index += 1)
-    alerts.push(...run.session(`day-${index}`, workday[index % workday.length] ?? [], tenant));
+    alerts.push(...run.whole(`day-${index}`, workday[index % workday.length] ?? [], tenant));
   return alerts;
 }
 

@@ -15,15 +15,18 @@ const learned = (changes: Record<string, unknown> = {}) => {
 };
 
 describe('ssrf', () => {
-  it.each(['169.254.169.254', 'metadata.google.internal', '2852039166', '0xa9fea9fe', '169.254.169.254.nip.io'])(
-    'alerts high on a request to the metadata service as %s, from the first session on',
-    (host) => {
-      const [alert, ...more] = starting().session('s', [fetch(host)]);
-      expect(more).toEqual([]);
-      expect(alert).toMatchObject({ title: 'Request to a metadata service', severity: 'high' });
-      expect(alertSchema.parse(alert)).toEqual(alert);
-    },
-  );
+  it.each([
+    '169.254.169.254',
+    'metadata.google.internal',
+    '2852039166',
+    '0xa9fea9fe',
+    '169.254.169.254.nip.io',
+  ])('alerts high on a request to the metadata service as %s, from the first session on', (host) => {
+    const [alert, ...more] = starting().session('s', [fetch(host)]);
+    expect(more).toEqual([]);
+    expect(alert).toMatchObject({ title: 'Request to a metadata service', severity: 'high' });
+    expect(alertSchema.parse(alert)).toEqual(alert);
+  });
 
   it('alerts medium on a private address no session has used, at a tool that sends out', () => {
     expect(learned().session('s', [fetch('10.0.0.7')])).toMatchObject([{ severity: 'medium' }]);
@@ -36,7 +39,10 @@ describe('ssrf', () => {
   });
 
   it('takes the word of the collector for an encoded address', () => {
-    const call = holding({ tool: 'fetch', server: 'web', action: 'egress' }, { shapes: { ssrf_metadata: 1 } });
+    const call = holding(
+      { tool: 'fetch', server: 'web', action: 'egress' },
+      { shapes: { ssrf_metadata: 1 } },
+    );
     expect(starting().session('s', [call])).toMatchObject([{ severity: 'high' }]);
   });
 
@@ -62,7 +68,9 @@ describe('ssrf', () => {
 
   it('stays silent on private addresses of a zone of ours, but not on the metadata service in it', () => {
     const run = learned();
-    enforce(run, { zones: [{ name: 'office', trust: 'internal', destinations: ['10.0.0.0/8', '169.254.0.0/16'] }] });
+    enforce(run, {
+      zones: [{ name: 'office', trust: 'internal', destinations: ['10.0.0.0/8', '169.254.0.0/16'] }],
+    });
     expect(run.session('s', [fetch('10.0.0.7')])).toEqual([]);
     expect(run.session('t', [fetch('169.254.169.254')])).toHaveLength(1);
   });

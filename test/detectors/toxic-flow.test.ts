@@ -14,14 +14,17 @@ const learned = () => {
   repeat(run, 22, () => [read, send]);
   return run;
 };
-const elsewhere = (from: number): Call => holding({ ...send, to: ['evil.example'] }, { from: { 'evil.example': from } });
+const elsewhere = (from: number): Call =>
+  holding({ ...send, to: ['evil.example'] }, { from: { 'evil.example': from } });
 
 describe('toxic-flow', () => {
   it('alerts high when a call goes where a result with instructions pointed', () => {
     const [alert, ...more] = starting().session('s', [instructed, elsewhere(0)]);
     expect(more).toEqual([]);
     expect(alert).toMatchObject({ title: 'The agent did what a result told it', severity: 'high' });
-    expect(alert?.reason).toContain('mail/send_mail (call 2), sends out, took evil.example from the result of mail/read_mail (call 1)');
+    expect(alert?.reason).toContain(
+      'mail/send_mail (call 2), sends out, took evil.example from the result of mail/read_mail (call 1)',
+    );
     expect(alert?.evidence).toHaveLength(2);
     expect(alertSchema.parse(alert)).toEqual(alert);
   });
@@ -33,7 +36,9 @@ describe('toxic-flow', () => {
 
   it('says less when the source is one strangers do not write, or the call was refused', () => {
     const call = holding(remove, { values: { path: [24, 0] } });
-    expect(starting().session('s', [instructed, { ...call, decision: 'deny' }])).toMatchObject([{ severity: 'medium' }]);
+    expect(starting().session('s', [instructed, { ...call, decision: 'deny' }])).toMatchObject([
+      { severity: 'medium' },
+    ]);
     const run = starting();
     enforce(run, { servers: [{ name: 'mail', tools: [{ name: 'read_mail', open_world: false }] }] });
     expect(run.session('s', [instructed, call])).toMatchObject([{ severity: 'medium' }]);
@@ -52,19 +57,67 @@ describe('toxic-flow', () => {
     ]);
   });
 
-  it('notes a session with untrusted input, sensitive data and a send; more when the data goes to a new place', () => {
+  it('notes untrusted input, sensitive data and a new place in one session; more when part of the data goes there', () => {
     const secret = showing({ tool: 'read_file', server: 'files' }, { findings: { aws_key: 1 } });
-    expect(learned().session('s', [read, secret, send])).toMatchObject([{ severity: 'low' }]);
-    const call = holding({ ...send, to: ['new.example'] }, { values: { body: [30, 1] } });
-    expect(learned().session('s', [read, secret, call])).toMatchObject([{ severity: 'medium' }]);
+    const away: Call = { ...send, to: ['new.example'] };
+    expect(learned().session('s', [read, secret, away])).toMatchObject([{ severity: 'low' }]);
+    const part = holding(away, { values: { body: [60, 1] } });
+    expect(learned().session('s', [read, secret, part])).toMatchObject([
+      { title: 'Untrusted input, sensitive data and an action outside in one session', severity: 'medium' },
+    ]);
+    const address = holding(away, { values: { to: [12, 1] } });
+    expect(learned().session('s', [read, secret, address])).toMatchObject([{ severity: 'low' }]);
+  });
+
+  it('alerts when a page asked for credentials and an earlier result gives them', () => {
+    const page: Call = { tool: 'open_page', server: 'web' };
+    const asking = showing(page, { shapes: { credential_prompt: 1 } });
+    const keys = showing({ tool: 'read_file', server: 'files' }, { findings: { secret: 1 } });
+    const fill: Call = { tool: 'fill_form', server: 'web', action: 'write' };
+    const given = holding(fill, { values: { 'fields[]': [14, 0] } });
+    expect(learned().session('s', [keys, asking, given])).toMatchObject([
+      { title: 'Credentials given where a result asked for them', severity: 'medium' },
+    ]);
+    expect(learned().session('t', [keys, page, given])).toEqual([]);
+    expect(
+      learned().session('u', [keys, asking, holding(fill, { values: { 'fields[]': [14, 'prompt'] } })]),
+    ).toEqual([]);
+    expect(
+      learned().session('v', [
+        asking,
+        holding({ ...fill, server: 'crm' }, { values: { 'fields[]': [14, 0] } }),
+      ]),
+    ).toEqual([]);
+  });
+
+  it("alerts when a stranger's request decides what is removed, or names a new place", () => {
+    const request = showing(read, { shapes: { imperative: 1 } });
+    const removal = holding(remove, { values: { path: [24, 0] } });
+    expect(learned().session('s', [request, removal])).toMatchObject([
+      { title: "A stranger's request decided a call", severity: 'medium' },
+    ]);
+    expect(learned().session('t', [request, elsewhere(0)])).toMatchObject([{ severity: 'medium' }]);
+    expect(starting().session('u', [request, elsewhere(0)])).toMatchObject([{ severity: 'low' }]);
   });
 
   it.each<[string, readonly Call[]]>([
-    ['an answer to a mail', [read, holding(send, { values: { to: [20, 0] }, from: { 'customer.example': 0 } })]],
+    [
+      'an answer to a mail',
+      [read, holding(send, { values: { to: [20, 0] }, from: { 'customer.example': 0 } })],
+    ],
     ['a new place out of a mail without instructions', [read, elsewhere(0)]],
-    ['a read that follows instructions', [instructed, holding({ tool: 'read_file', server: 'files' }, { values: { path: [20, 0] } })]],
+    [
+      'a read that follows instructions',
+      [instructed, holding({ tool: 'read_file', server: 'files' }, { values: { path: [20, 0] } })],
+    ],
     ['instructions that come after the call', [send, instructed]],
-    ['a plain request in a mail', [showing(read, { shapes: { imperative: 2 } }), holding(remove, { values: { path: [24, 0] } })]],
+    [
+      'a plain request in a mail that is answered',
+      [
+        showing(read, { shapes: { imperative: 2 } }),
+        holding(send, { values: { to: [20, 0] }, from: { 'customer.example': 0 } }),
+      ],
+    ],
   ])('stays silent on %s', (_name, calls) => {
     expect(learned().session('s', calls)).toEqual([]);
   });
@@ -78,13 +131,18 @@ describe('toxic-flow', () => {
     const run = starting();
     run.session('s', [instructed]);
     run.restart();
-    expect(run.send(callEvent('acme', 's', 1, run.now(), elsewhere(0)))).toMatchObject([{ severity: 'high' }]);
+    expect(run.send(callEvent('acme', 's', 1, run.now(), elsewhere(0)))).toMatchObject([
+      { severity: 'high' },
+    ]);
   });
 
   it('stays bounded under a flood of instructions', () => {
     const run = starting();
     for (let index = 0; index < 60; index += 1)
-      run.session(`flood ${index}`, Array.from({ length: 100 }, (_, at) => ({ ...instructed, to: [`h${index}-${at}.example`] })));
+      run.session(
+        `flood ${index}`,
+        Array.from({ length: 100 }, (_, at) => ({ ...instructed, to: [`h${index}-${at}.example`] })),
+      );
     settle(run);
     expect(tenantBytes(run)).toBeLessThan(200_000);
   });

@@ -9,7 +9,7 @@ const starting = () =>
 const pay: Call = { tool: 'pay', server: 'bank', action: 'write' };
 const usual = holding(pay, { keys: ['amount', 'to'], values: { amount: 6, to: 22 } });
 const withKey = (key: string, call: Call = pay) => holding(call, { keys: ['amount', 'to', key] });
-const learned = (call = usual, sessions = 25) => {
+const learned = (call = usual, sessions = 70) => {
   const run = starting();
   repeat(run, sessions, () => [call, call, call]);
   return run;
@@ -19,16 +19,22 @@ describe('unusual-parameters', () => {
   it('alerts on an argument that no call of a consequential tool had', () => {
     const [alert, ...more] = learned().session('s', [withKey('on_behalf_of')]);
     expect(more).toEqual([]);
-    expect(alert).toMatchObject({ title: 'Argument never used before', severity: 'medium', tool_name: 'pay' });
+    expect(alert).toMatchObject({
+      title: 'Argument never used before',
+      severity: 'medium',
+      tool_name: 'pay',
+    });
     expect(alert?.reason).toBe(
-      'bank/pay was called with on_behalf_of; none of 75 calls in 25 sessions had this argument.',
+      'bank/pay was called with on_behalf_of; none of 210 calls in 70 sessions had this argument.',
     );
     expect(alertSchema.parse(alert)).toEqual(alert);
   });
 
   it('only notes one of a tool that reads, one that the schema has, or one of a tool with rare arguments', () => {
     const get: Call = { tool: 'get', server: 'bank' };
-    expect(learned(holding(get, { keys: ['id'] })).session('s', [withKey('debug', get)])).toMatchObject([{ severity: 'low' }]);
+    expect(learned(holding(get, { keys: ['id'] })).session('s', [withKey('debug', get)])).toMatchObject([
+      { severity: 'low' },
+    ]);
     const declared = learned();
     listTools(declared, { server: 'bank', tools: { pay: { inputs: ['amount', 'to', 'note'] } } });
     expect(declared.session('s', [withKey('note')])).toMatchObject([{ severity: 'low' }]);
@@ -45,12 +51,12 @@ describe('unusual-parameters', () => {
   });
 
   it.each<[string, Call, number]>([
-    ['a usual call', usual, 25],
-    ['fewer arguments', holding(pay, { keys: ['to'] }), 25],
+    ['a usual call', usual, 70],
+    ['fewer arguments', holding(pay, { keys: ['to'] }), 70],
     ['a new argument after too few calls', withKey('on_behalf_of'), 10],
-    ['a value not far above the usual', holding(pay, { values: { to: 180 } }), 25],
-    ['a large value below the floor', holding(pay, { values: { amount: 1900 } }), 25],
-    ['an argument whose sizes nobody knows', holding(pay, { values: { note: 90_000 } }), 25],
+    ['a value not far above the usual', holding(pay, { values: { to: 180 } }), 70],
+    ['a large value below the floor', holding(pay, { values: { amount: 1900 } }), 70],
+    ['an argument whose sizes nobody knows', holding(pay, { values: { note: 90_000 } }), 70],
   ])('stays silent on %s', (_name, call, sessions) => {
     expect(learned(usual, sessions).session('s', [call])).toEqual([]);
   });
@@ -64,11 +70,16 @@ describe('unusual-parameters', () => {
   it('stays bounded under a flood of tools and arguments', () => {
     const run = starting();
     for (let index = 0; index < 40; index += 1)
-      run.session(`flood ${index}`, Array.from({ length: 60 }, (_, at) =>
-          holding({ tool: `t${index}-${at}` }, {
-            keys: Array.from({ length: 60 }, (_k, key) => `k${index}-${key}`),
-            values: Object.fromEntries(Array.from({ length: 60 }, (_k, key) => [`k${index}-${key}`, 1000])),
-          }),
+      run.session(
+        `flood ${index}`,
+        Array.from({ length: 60 }, (_, at) =>
+          holding(
+            { tool: `t${index}-${at}` },
+            {
+              keys: Array.from({ length: 60 }, (_k, key) => `k${index}-${key}`),
+              values: Object.fromEntries(Array.from({ length: 60 }, (_k, key) => [`k${index}-${key}`, 1000])),
+            },
+          ),
         ),
       );
     settle(run);

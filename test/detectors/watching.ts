@@ -6,7 +6,7 @@ import { callEvent, detectConfig, omit, runner, uuidOf, type Call } from './sess
 
 /** One detector in an engine of its own, fed with single events; each moves the clock a second on. */
 export function watching<Tenant, Session>(detector: Detector<Tenant, Session>, registry?: object) {
-  const run = runner(detectConfig(), { detectors: [detector as Detector] });
+  const run = runner(detectConfig(), { detectors: [detector] });
   let number = 0;
   const next = () => {
     number += 1;
@@ -45,14 +45,19 @@ export function watching<Tenant, Session>(detector: Detector<Tenant, Session>, r
     end,
     decree,
     /** Sessions of the same calls, each closed. */
-    history(count: number, calls: readonly Call[], more: Partial<CustodyEvent> = {}, name = 'past'): Alert[] {
+    history: (
+      count: number,
+      calls: readonly Call[],
+      more: Partial<CustodyEvent> = {},
+      name = 'past',
+    ): Alert[] => {
       const since = number;
       return Array.from({ length: count }, (_, index) => {
         const session = `${name}-${since}-${index}`;
         return [...calls.flatMap((one) => call(session, one, more)), ...end(session)];
       }).flat();
     },
-    judge(incident: string, disposition: 'false_positive' | 'benign_true_positive' | 'true_positive') {
+    judge: (incident: string, disposition: 'false_positive' | 'benign_true_positive' | 'true_positive') => {
       const event = callEvent('acme', '', next(), run.now(), { tool: 'x' });
       run.send({
         ...omit(event, 'session', 'tool', 'result', 'arguments'),

@@ -27,7 +27,10 @@ const starting = (flows: RegistryDocument['flows'] = []) => {
 const read: Call = { tool: 'read_file', server: 'files' };
 const salaries: Call = { tool: 'get_salaries', server: 'hr' };
 const post = (...from: readonly number[]): Call =>
-  holding({ tool: 'post', server: 'chat', action: 'egress' }, { values: Object.fromEntries(from.map((source) => [`text${source}`, [400, source] as const])) });
+  holding(
+    { tool: 'post', server: 'chat', action: 'egress' },
+    { values: Object.fromEntries(from.map((source) => [`text${source}`, [400, source] as const])) },
+  );
 const learned = (flows?: RegistryDocument['flows'], ...usual: readonly Call[]) => {
   const run = starting(flows);
   repeat(run, 22, () => (usual.length === 0 ? [read] : usual));
@@ -47,7 +50,10 @@ describe('zone-crossing', () => {
   });
 
   it('alerts medium when an internal result showed what the arguments hold', () => {
-    const send = holding({ tool: 'send', server: 'mail', action: 'egress', to: ['x.saas.example'] }, { findings: { iban: 1 } });
+    const send = holding(
+      { tool: 'send', server: 'mail', action: 'egress', to: ['x.saas.example'] },
+      { findings: { iban: 1 }, values: { body: [200, 0] } },
+    );
     expect(learned().session('s', [showing(read, { findings: { iban: 2 } }), send])).toMatchObject([
       { severity: 'medium' },
     ]);
@@ -70,8 +76,19 @@ describe('zone-crossing', () => {
     ['plain data of an internal zone is a note', [read, post(0)], [{ severity: 'low' }]],
     ['a refused flow is a note', [salaries, { ...post(0), decision: 'deny' }], [{ severity: 'low' }]],
     ['nothing of the result in the arguments', [salaries, post()], []],
-    ['a short value', [salaries, holding({ tool: 'post', server: 'chat', action: 'egress' }, { values: { n: [3, 0] } })], []],
-    ['a flow within our zones', [salaries, holding({ tool: 'write_file', server: 'files', action: 'write' }, { values: { text: [400, 0] } })], []],
+    [
+      'a short value',
+      [salaries, holding({ tool: 'post', server: 'chat', action: 'egress' }, { values: { n: [3, 0] } })],
+      [],
+    ],
+    [
+      'a flow within our zones',
+      [
+        salaries,
+        holding({ tool: 'write_file', server: 'files', action: 'write' }, { values: { text: [400, 0] } }),
+      ],
+      [],
+    ],
     ['a vendor its own data', [{ tool: 'read', server: 'chat' }, post(0)], []],
   ])('%s', (_name, calls, expected) => {
     expect(learned().session('s', calls)).toMatchObject(expected);
@@ -85,14 +102,21 @@ describe('zone-crossing', () => {
     const change: Call = { tool: 'update', server: 'db', action: 'write' };
     const test: Call = { tool: 'run', server: 'sandbox', action: 'execute' };
     expect(learned().session('s', [test, change])).toMatchObject([
-      { title: 'One session in two environments', severity: 'medium', observed: 'the session worked in development and now in production with db/update' },
+      {
+        title: 'One session in two environments',
+        severity: 'medium',
+        observed: 'the session worked in development and now in production with db/update',
+      },
     ]);
     expect(learned([], test, change).session('s', [test, change])).toEqual([]);
     expect(learned().session('s', [change, change])).toEqual([]);
   });
 
   it('alerts when one credential works in two environments', () => {
-    const used = (call: Call): Call => ({ ...call, change: (event) => ({ ...event, scope: { token_digest: hex('token') } }) });
+    const used = (call: Call): Call => ({
+      ...call,
+      change: (event) => ({ ...event, scope: { token_digest: hex('token') } }),
+    });
     const run = learned();
     expect(run.session('s', [used({ tool: 'query', server: 'sandbox' })])).toEqual([]);
     const [alert, ...more] = run.session('t', [used({ tool: 'query', server: 'db' })]);
@@ -124,7 +148,11 @@ describe('zone-crossing', () => {
         ...Array.from({ length: 100 }, (_, at): Call => ({
           ...post(0),
           tool: `t${index}-${at}`,
-          change: (event) => ({ ...event, environment: `e${at}`, scope: { token_digest: hex(`${index} ${at}`) } }),
+          change: (event) => ({
+            ...event,
+            environment: `e${at}`,
+            scope: { token_digest: hex(`${index} ${at}`) },
+          }),
         })),
       ]);
     settle(run);

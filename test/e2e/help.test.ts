@@ -21,7 +21,7 @@ test('the README names every command there is', () => {
 /** Commands a help text lists; none for a command that does something itself. */
 const partsOf = (text: string) => {
   const [, section = ''] = text.split(/^(?:Commands|Examples):$/m);
-  const names = [...section.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, name = '']) => name);
+  const names = [...section.matchAll(/^ {2}([a-z-]+)\b/gm)].map(([, name = '']) => name);
   return /^Commands:$/m.test(text) ? names.filter((name) => name !== 'help') : [];
 };
 

@@ -237,8 +237,12 @@ describe('POST /v1/incidents/:id', () => {
       status: 413,
       body: { error: { code: 'input_too_large' } },
     });
-    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/xml'])
-      expect((await ask(`/v1/incidents/${ours}`, { raw: '{"status":"resolved"}', type })).status).toBe(400);
+    const before = events.records.length;
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/xml']) {
+      const { status } = await ask(`/v1/incidents/${ours}`, { raw: '{"status":"resolved"}', type });
+      expect(status).toBe(type === 'text/plain' ? 400 : 415);
+    }
+    expect(events.records.length).toBe(before);
   });
 
   it('does not know an incident without an alert, and appends nothing', async () => {
@@ -258,6 +262,27 @@ describe('POST /v1/incidents/:id', () => {
     const { status, body } = await ask(`/v1/incidents/${ours}`, { base, body: { status: 'resolved' } });
     expect(status).toBe(500);
     expect(JSON.stringify(body)).not.toContain('secret detail');
+  });
+
+  it('answers 503 when too many questions run at once, and again 200 when they ended', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let started = 0;
+    const raw: RawQuery = async function* (statement) {
+      started += 1;
+      await held;
+      yield* store.store().raw(statement);
+    };
+    const base = await open({ raw });
+    const waiting = Array.from({ length: 4 }, () => ask('/v1/incidents', { base }));
+    await expect.poll(() => started).toBe(4);
+    expect(await ask('/v1/incidents', { base })).toMatchObject({
+      status: 503,
+      body: { error: { code: 'overloaded' } },
+    });
+    release();
+    for (const answer of await Promise.all(waiting)) expect(answer.status).toBe(200);
+    expect((await ask('/v1/incidents', { base })).status).toBe(200);
   });
 
   it('answers 503 in a process that has no ledger', async () => {

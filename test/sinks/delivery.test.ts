@@ -90,6 +90,38 @@ async function start(sink: Sink, options: Partial<DeliveryOptions> = {}) {
 }
 const many = (count: number) => Array.from({ length: count }, (_, n) => sampleAlert(n));
 
+describe('alerts on trial and silenced ones', () => {
+  const mixed = () => [
+    sampleAlert(1),
+    sampleAlert(2, { mode: 'shadow' }),
+    sampleAlert(3, { mode: 'suppressed', suppressed_by: 'planned work until Friday' }),
+    sampleAlert(4),
+    sampleAlert(5, { mode: 'shadow' }),
+  ];
+
+  it('are not sent, but counted, and the position moves past them', async () => {
+    const { sink, taken } = scriptedSink('a');
+    await append(mixed());
+    await start(sink);
+    await drained('a', 5);
+    expect(taken).toEqual([uuid(1), uuid(4)]);
+    expect(await value(metrics.sinkWithheld)).toEqual([
+      { value: 2, labels: { sink: 'a', mode: 'shadow' } },
+      { value: 1, labels: { sink: 'a', mode: 'suppressed' } },
+    ]);
+    expect(await deadLetters()).toEqual([]);
+  });
+
+  it('are sent to a sink that wants them', async () => {
+    const { sink, taken } = scriptedSink('a');
+    await append(mixed());
+    await start(sink, { includeShadow: true });
+    await drained('a', 5);
+    expect(taken).toEqual(mixed().map(({ alert_id }) => alert_id));
+    expect(await value(metrics.sinkWithheld)).toEqual([]);
+  });
+});
+
 describe('delivery', () => {
   it('hands every alert to the sink in order and commits only after the sink took it', async () => {
     verifies('P6');

@@ -1,9 +1,10 @@
 /** How many encoded words of one text are looked into. */
-const ENCODED_MAX = 32;
+const ENCODED_MAX = 128;
 const DEPTH_MAX = 2;
 /** A longer text is not put together. */
 const JOINED_CHARS_MAX = 4096;
 const PIECE_CHARS = 5;
+const GROUPED_CHARS_MIN = 14;
 const LETTERS = /[\p{L}\p{N}]{2}/u;
 
 export interface EncodedLimits {
@@ -23,17 +24,32 @@ export const IN_OUTPUTS: EncodedLimits = { base64Chars: 16, hexChars: 32 };
  * where the result is readable text. `undefined` where nothing is encoded. Bounded in number and linear in length.
  */
 export function decodedText(text: string, limits: EncodedLimits): string | undefined {
+  if (text.length < limits.base64Chars && !text.includes('%')) return undefined;
   let decoded = text;
   for (let depth = 0; depth < DEPTH_MAX; depth++) {
     const before = decoded;
     if (decoded.includes('%')) decoded = percentDecoded(decoded);
-    decoded = runsDecoded(decoded, limits);
+    decoded = runsDecoded(decoded, limits, []);
     if (decoded === before) break;
   }
   return decoded === text ? undefined : decoded;
 }
 
-function runsDecoded(text: string, { base64Chars, hexChars }: EncodedLimits): string {
+/** What the encoded parts of an output say, each by itself. */
+export function decodedPieces(text: string, limits: EncodedLimits): string[] {
+  if (text.length < limits.base64Chars) return [];
+  const pieces: string[] = [];
+  const percent = text.includes('%') ? percentDecoded(text) : text;
+  if (percent !== text) pieces.push(percent);
+  runsDecoded(percent, limits, pieces);
+  for (const piece of pieces.slice(0, ENCODED_MAX)) {
+    const inner = piece === percent ? undefined : decodedText(piece, limits);
+    if (inner !== undefined) pieces.push(inner);
+  }
+  return pieces;
+}
+
+function runsDecoded(text: string, { base64Chars, hexChars }: EncodedLimits, pieces: string[]): string {
   let out = '';
   let kept = 0;
   const runs = /[A-Za-z0-9+/_-]{12,}={0,2}/g;
@@ -41,19 +57,32 @@ function runsDecoded(text: string, { base64Chars, hexChars }: EncodedLimits): st
     const found = runs.exec(text);
     if (found === null) break;
     const run = found[0];
-    if (run.length < base64Chars) continue;
+    if (run.length < base64Chars || !mayBeCode(run)) continue;
     looked++;
     const decoded = fromHex(run, hexChars) ?? fromBase64(run);
     if (decoded === undefined) continue;
+    pieces.push(decoded);
     out += `${text.slice(kept, found.index)} ${decoded} `;
     kept = runs.lastIndex;
   }
   return kept === 0 ? text : out + text.slice(kept);
 }
 
+/** Words and paths have small letters only; base64 of that length has capitals nearly always, hex has digits. */
+function mayBeCode(run: string): boolean {
+  let capitals = 0;
+  let digits = 0;
+  for (let at = 0; at < run.length; at++) {
+    const code = run.charCodeAt(at);
+    if (code >= 0x41 && code <= 0x5a) capitals++;
+    else if (code >= 0x30 && code <= 0x39) digits++;
+  }
+  return capitals > 1 || digits * 4 > run.length;
+}
+
 /** The text without white space, where it is cut into pieces as short as to hide an address or a code in them. */
 export function joinedText(text: string): string | undefined {
-  if (text.length > JOINED_CHARS_MAX) return undefined;
+  if (text.length > JOINED_CHARS_MAX || !mayBeCut(text)) return undefined;
   const pieces = text.trim().split(/\s+/);
   const joined = pieces.join('');
   const isCut = pieces.length > 1 && joined.length < pieces.length * PIECE_CHARS && /[.@/\d]/.test(joined);
@@ -61,8 +90,21 @@ export function joinedText(text: string): string | undefined {
   return isCut || /^[A-Za-z0-9+/_=-]+(?:\r?\n[A-Za-z0-9+/_=-]+)+$/.test(text.trim()) ? joined : undefined;
 }
 
+/** Short pieces, or lines and no other space; words of prose are longer. */
+function mayBeCut(text: string): boolean {
+  let spaces = 0;
+  let lines = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x0a) lines++;
+    else if (code <= 0x20 || code === 0xa0 || (code >= 0x2000 && code <= 0x3000)) spaces++;
+  }
+  return (spaces > 0 && text.length < (spaces + lines + 1) * (PIECE_CHARS + 1)) || lines > 0;
+}
+
 /** Account and card numbers written in groups, as one word. */
 export function groupedNumbers(text: string): string[] {
+  if (text.length < GROUPED_CHARS_MIN) return [];
   const groups = text.match(GROUPED);
   return groups === null ? [] : groups.slice(0, ENCODED_MAX).map((group) => group.replace(/[ -]/g, ''));
 }

@@ -4,16 +4,21 @@ import type { ValueProvenance } from '../../../schemas/provenance.ts';
 import { encodeTokens } from '../../../schemas/token-set.ts';
 import { clipText } from '../clip-text.ts';
 import { redactText } from '../redact.ts';
-import { decodedText, groupedNumbers, IN_ARGUMENTS, IN_OUTPUTS, joinedText } from './decoded-forms.ts';
+import {
+  decodedPieces,
+  decodedText,
+  groupedNumbers,
+  IN_ARGUMENTS,
+  IN_OUTPUTS,
+  joinedText,
+} from './decoded-forms.ts';
 import { lowered } from './fold-text.ts';
-import { sipHashHex, type SipKey } from './sip-hash.ts';
+import { sipHashHex52, type SipKey } from './sip-hash.ts';
 import { wordTokens } from './words.ts';
 
 const TOKENS_PER_VALUE = 256;
 /** Of all values of one call together. */
 export const TOKENS_PER_CALL = 2048;
-/** 52 bits: they fit a JavaScript number. */
-const HASH_DIGITS = 13;
 
 /** One value of the arguments: as it stands, and with its encoded parts decoded. */
 export interface ReadValue {
@@ -62,9 +67,18 @@ function tokenText(tokens: readonly number[]): string | undefined {
   return tokens.length === 0 ? undefined : encodeTokens(tokens);
 }
 
+const PATHS_MAX = 4096;
+const knownPaths = new Map<string, string>();
+
 /** Member names may be personal data themselves; what is left has to fit. */
 export function pathName(path: string): string {
-  return clipText(redactText(path).text, limits.valuePathChars);
+  const known = knownPaths.get(path);
+  if (known !== undefined) return known;
+  const name = clipText(redactText(path).text, limits.valuePathChars);
+  // Senders choose names: the cache starts over rather than grow.
+  if (knownPaths.size >= PATHS_MAX) knownPaths.clear();
+  if (path.length <= limits.valuePathChars) knownPaths.set(path, name);
+  return name;
 }
 
 /**
@@ -84,13 +98,29 @@ function* withDecoded(texts: readonly string[]): Generator<string> {
     yield text;
     if (text.length < IN_OUTPUTS.base64Chars) continue;
     yield* groupedNumbers(text);
-    const decoded = decodedText(text, IN_OUTPUTS);
-    if (decoded !== undefined) yield decoded;
+    yield* decodedPieces(text, IN_OUTPUTS);
   }
 }
 
+const SHORT_CHARS = 1024;
+const ascii = new Uint8Array(SHORT_CHARS);
+
 /** A look-alike letter makes another value: only case, width and space around are folded. */
 function valueHash(text: string, key: SipKey): string {
-  const bytes = Buffer.from(lowered(text).trim(), 'utf8');
-  return sipHashHex(key, bytes, 0, bytes.length).slice(0, HASH_DIGITS);
+  const trimmed = text.trim();
+  const size = asciiBytes(trimmed);
+  if (size >= 0) return sipHashHex52(key, ascii, 0, size);
+  const bytes = Buffer.from(lowered(trimmed).trim(), 'utf8');
+  return sipHashHex52(key, bytes, 0, bytes.length);
+}
+
+/** Writes short ASCII in lower case; -1 for any other text. */
+function asciiBytes(text: string): number {
+  if (text.length > SHORT_CHARS) return -1;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code >= 0x80) return -1;
+    ascii[at] = code >= 0x41 && code <= 0x5a ? code + 0x20 : code;
+  }
+  return text.length;
 }

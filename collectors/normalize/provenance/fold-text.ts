@@ -24,6 +24,7 @@ const BEYOND_ASCII = /[^\x00-\x7f]/;
 const TAG_BASE = 0xe0000;
 const TAG = /[\u{e0020}-\u{e007e}]/gu;
 /** Soft hyphen, joiners, zero width and direction marks, variation selectors, fillers, the rest of the tag block. */
+// eslint-disable-next-line no-misleading-character-class -- each of these stands for itself
 export const INVISIBLE =
   /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]|[\u{e0000}-\u{e01ef}]/gu;
 
@@ -56,6 +57,8 @@ const LOOK_ALIKES: Readonly<Record<string, string>> = {
   z: 'ʐ',
 };
 const ASCII_OF: ReadonlyMap<string, string> = new Map(
-  Object.entries(LOOK_ALIKES).flatMap(([ascii, letters]) => [...letters].map((letter) => [letter, ascii])),
+  Object.entries(LOOK_ALIKES).flatMap(([ascii, letters]) =>
+    Array.from(letters).map((letter) => [letter, ascii]),
+  ),
 );
 const LOOK_ALIKE = new RegExp(`[${[...ASCII_OF.keys()].join('')}]`, 'gu');

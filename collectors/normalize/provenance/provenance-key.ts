@@ -12,7 +12,7 @@ const known = new WeakMap<Uint8Array, Map<string, SipKey>>();
  */
 export function provenanceKey(digestKey: Uint8Array, tenant: string): SipKey {
   let byTenant = known.get(digestKey);
-  if (byTenant === undefined) known.set(digestKey, (byTenant = new Map()));
+  if (byTenant === undefined) known.set(digestKey, (byTenant = new Map<string, SipKey>()));
   const cached = byTenant.get(tenant);
   if (cached !== undefined) return cached;
   const digest = keyedDigest(digestKey, `custody provenance v1\n${tenant}`);

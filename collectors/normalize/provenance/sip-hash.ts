@@ -16,14 +16,10 @@ export function sipHash32(key: SipKey, bytes: Uint8Array, start: number, end: nu
   return high;
 }
 
-/** All 64 bits of SipHash-2-4, as 16 hex digits. */
-export function sipHashHex(key: SipKey, bytes: Uint8Array, start: number, end: number): string {
+/** The first 52 bits of SipHash-2-4 as 13 hex digits: they fit a JavaScript number. */
+export function sipHashHex52(key: SipKey, bytes: Uint8Array, start: number, end: number): string {
   sipHash(key, bytes, start, end);
-  return hex(high) + hex(low);
-}
-
-function hex(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, '0');
+  return ((high >>> 0) * 0x100000 + (low >>> 12)).toString(16).padStart(13, '0');
 }
 
 /**

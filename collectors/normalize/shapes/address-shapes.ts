@@ -10,6 +10,10 @@ const BARE_HOST =
 const TELLING =
   /169\.254\.\d{1,3}\.\d{1,3}|metadata\.goog(?:le\.internal)?|fd00:ec2::254|100\.100\.100\.200/gi;
 
+/** Text without any of these holds no such address. */
+const MAY_BE_ADDRESS =
+  /:\/\/|::|\d\.\d|0x[0-9a-f]{2}|\d{8}|localhost|metadata|instance-data|localtest|f[ce]\w{0,2}:/i;
+
 const METADATA_NAMES = new Set([
   ...['metadata.google.internal', 'metadata.goog', 'metadata', 'instance-data', 'metadata.tencentyun.com'],
   ...['instance-data.ec2.internal', 'metadata.azure.internal', 'metadata.packet.net'],
@@ -26,6 +30,7 @@ const NAME_HOLDS_ADDRESS =
  * in prose do not count, only where the value or a URL in it is one.
  */
 export function addressShapes(text: string, into: ShapeCounts): void {
+  if (!MAY_BE_ADDRESS.test(text)) return;
   const found = new Set<string>();
   const bare = text.length <= 2304 ? BARE_HOST.exec(text)?.[1] : undefined;
   const shape = bare === undefined ? undefined : shapeOfHost(bare);

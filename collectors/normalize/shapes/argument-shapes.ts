@@ -57,6 +57,12 @@ const IN_PLAIN_VALUES: readonly Shape[] = [
   },
 ];
 
+/** A sign that is rare in plain values, or a word of the language. */
+const MAY_BE_SQL =
+  /['"](?:[\s);#-]|\/\*)|\d[\s)]{0,8};|\b(?:select|union|insert|update|delete|with|create|alter|drop|truncate|explain|grant|merge|pragma|show|xp_cmdshell|load_file|pg_read_file|outfile|dumpfile|program|waitfor|(?:or|and)\s{1,8}\d)/i;
+const MAY_BE_CODE =
+  /[;|&`$<{]|__|\(|-e \/|mkfifo|\/dev\/|bash|jndi|javascript:|child_process|subprocess|#\{/i;
+
 const FILE_SCHEME =
   /^\s*(?:file|gopher|dict|ldaps?|jar|netdoc|phar|php|expect|data:text\/html;base64,)(?::\/|$|:[a-z]+:)/i;
 const SCHEME_IN_QUERY = /[?&]\w{1,32}=(?:file|gopher|dict|php|phar|jar):\//i;
@@ -66,8 +72,9 @@ export function argumentShapes(path: string, text: string, into: ShapeCounts): v
   if (text.length < 3) return;
   addressShapes(text, into);
   pathShapes(text, into);
-  sqlShapes(text, into);
+  if (MAY_BE_SQL.test(text)) sqlShapes(text, into);
   if (FILE_SCHEME.test(text) || SCHEME_IN_QUERY.test(text)) addShape(into, 'file_scheme');
+  if (!MAY_BE_CODE.test(text)) return;
   const lower = text.toLowerCase();
   countShapes(STRONG, text, lower, into);
   // A text of many lines is a document, a program, a message: what it holds is not run by who gets it as a value.

@@ -14,7 +14,6 @@ const source = (parts: readonly string[]) => new RegExp(parts.join('|'), 'gim');
 export const INSTRUCTION_SHAPES: readonly Shape[] = [
   {
     name: 'instruction',
-    hints: ['ignore', 'disregard', 'forget', 'override', 'bypass'],
     pattern: source([
       String.raw`\b(?:ignore|disregard|forget|override|bypass)\s{1,4}${FEW}(?:previous|prior|above|earlier|preceding|all|any|your|system|safety|original|these|those|other)\s{1,4}${FEW}(?:instructions?|prompts?|rules?|guidelines?|directions?|constraints?|polic(?:y|ies)|restrictions?|tasks?|commands?)\b`,
       String.raw`\b(?:ignore|disregard|forget)\s{1,4}(?:everything|anything)\s{1,4}(?:above|before|you|the user|that)`,
@@ -22,7 +21,6 @@ export const INSTRUCTION_SHAPES: readonly Shape[] = [
   },
   {
     name: 'instruction',
-    hints: [' user', 'silently', 'secretly'],
     pattern: source([
       String.raw`\b(?:do not|don't|don’t|never|must not|without|avoid)\s{1,4}(?:tell|telling|inform|informing|mention|mentioning|reveal|revealing|notify|notifying|alert|alerting|ask|asking|show|showing|disclose)\s{1,4}${FEW}(?:the\s{1,4})?users?\b`,
       String.raw`\bdo(?:n't|n’t| not)\s{1,4}let\s{1,4}the\s{1,4}user\s{1,4}(?:know|see|notice)`,
@@ -32,27 +30,6 @@ export const INSTRUCTION_SHAPES: readonly Shape[] = [
   },
   {
     name: 'instruction',
-    hints: [
-      '<system',
-      '</system',
-      '<|',
-      '[inst]',
-      '<<sys>>',
-      '### system',
-      '### instruction',
-      '<important',
-      '<information',
-      '[system',
-      'system message',
-      'system override',
-      'system:',
-      'system prompt',
-      'human:',
-      '</tool',
-      '</function',
-      '<user_',
-      '<assistant',
-    ],
     pattern: source([
       String.raw`</?(?:system|assistant|important|information|user_instructions?|system_prompt|tool_result|function_results)\s{0,4}>`,
       String.raw`<\|(?:im_start|im_end|system|user|assistant|eot_id|start_header_id|endoftext)\|>`,
@@ -64,16 +41,6 @@ export const INSTRUCTION_SHAPES: readonly Shape[] = [
   },
   {
     name: 'instruction',
-    hints: [
-      'you must',
-      'you should',
-      'you need',
-      'you have to',
-      'you are required',
-      'before ',
-      'tool',
-      'function',
-    ],
     pattern: source([
       String.raw`\byou\s{1,4}(?:must|should|need to|have to|are required to|are instructed to)\s{1,4}(?:now\s{1,4}|first\s{1,4}|always\s{1,4}|immediately\s{1,4}|also\s{1,4}){0,2}(?:call|invoke|use|run|execute)\s{1,4}${FEW}(?:tool|function|command)\b`,
       String.raw`\bbefore\s{1,4}(?:using|calling|invoking|running|answering|responding|doing)\b[^.\n]{0,96}\b(?:you must|must first|first read|first call|please read|read (?:the )?(?:file|contents))`,
@@ -83,23 +50,6 @@ export const INSTRUCTION_SHAPES: readonly Shape[] = [
   },
   {
     name: 'instruction',
-    hints: [
-      'assistant',
-      ' ai',
-      'ai ',
-      'agent',
-      'llm',
-      'language model',
-      'you are now',
-      'new instruction',
-      'new task',
-      'new goal',
-      'new objective',
-      'message from',
-      'important',
-      'gpt',
-      'claude',
-    ],
     pattern: source([
       String.raw`\b(?:attention|note|notice|message|instructions?|important|dear|hey|hello)\s{0,2}[:,]?\s{1,4}(?:to\s{1,4}|for\s{1,4})?(?:all\s{1,4})?${READER}\b\s{0,2}[:,!.]`,
       String.raw`\bif\s{1,4}you\s{1,4}are\s{1,4}(?:an?\s{1,4})(?:ai|llm|language model|assistant|agent|bot)\b`,
@@ -112,15 +62,6 @@ export const INSTRUCTION_SHAPES: readonly Shape[] = [
   },
   {
     name: 'instruction',
-    hints: [
-      '<!--',
-      'display:none',
-      'display: none',
-      'font-size:0',
-      'font-size: 0',
-      'visibility:hidden',
-      'opacity:0',
-    ],
     pattern: source([
       String.raw`<!--(?:(?!-->)[\s\S]){0,400}?\b(?:ignore|you must|assistant|ai agent|system prompt|instructions? (?:to|for)|please (?:send|transfer|visit|click|forward|delete|call)|send (?:all|the|an)|do not tell)\b`,
       String.raw`style\s{0,2}=\s{0,2}["'][^"'<>]{0,200}(?:display\s{0,2}:\s{0,2}none|font-size\s{0,2}:\s{0,2}0|visibility\s{0,2}:\s{0,2}hidden|opacity\s{0,2}:\s{0,2}0)[^"'<>]{0,200}["'][^<>]{0,200}>[^<]{0,400}\b(?:ignore|you must|please|send|assistant|instructions?|transfer|forward)\b`,
@@ -128,18 +69,6 @@ export const INSTRUCTION_SHAPES: readonly Shape[] = [
   },
   {
     name: 'imperative',
-    hints: [
-      'please',
-      'need to',
-      'must ',
-      'make sure',
-      'immediately',
-      'urgent',
-      'as soon as',
-      'to complete',
-      'in order to',
-      'required to',
-    ],
     pattern: source([
       String.raw`(?:^|[.!?:>*"']\s{0,4}|\band\s{1,4}|\bfirst,?\s{1,4})(?:please|kindly|you need to|you must|make sure (?:to|you)|urgent(?:ly)?:?|immediately|as soon as possible,?)\s{1,4}(?:send|transfer|pay|wire|delete|remove|invite|visit|open|buy|purchase|book|reserve|email|mail|upload|click|post|publish|change|update|reset|grant|share|forward|create|add|download|install|run|execute|call|submit|register|sign|cancel|schedule|move|star|follow|push|merge|disable|enable|reply|message|go to|provide|set)\b`,
     ]),

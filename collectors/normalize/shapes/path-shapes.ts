@@ -1,5 +1,8 @@
 import { addShape, type ShapeCounts } from './shape.ts';
 
+/** Text without any of these is no path worth a look. */
+const MAY_BE_PATH =
+  /\.\.|%2e|\.(?:env|ssh|aws|kube|docker|git-|gnupg|azure|net|npm|py|pg|bash|zsh|ht|pem|pfx|p12|k|j|json|php|dit)|\/etc\/|\/proc\/|\/root\/|id_[rde]|NTDS|[\\/]SAM|gcloud/i;
 const PATH_CHARS_MAX = 2048;
 /** A dot-dot segment, plain or encoded, once or twice, overlong UTF-8 too. */
 const DOT_DOT =
@@ -15,6 +18,7 @@ const SECRET_PATHS =
 
 /** Ways out of a directory, and files that hold secrets, in one value of the arguments. */
 export function pathShapes(text: string, into: ShapeCounts): void {
+  if (!MAY_BE_PATH.test(text)) return;
   if (SECRET_FILES.test(text.length > PATH_CHARS_MAX ? text.slice(0, PATH_CHARS_MAX) : text))
     addShape(into, 'sensitive_path');
   else if (isPathLike(text) && SECRET_PATHS.test(text.trim())) addShape(into, 'sensitive_path');

@@ -4,8 +4,8 @@
  */
 export interface Shape {
   readonly name: string;
-  /** Lower-case substrings without one of which the pattern cannot match. */
-  readonly hints: readonly string[];
+  /** Lower-case substrings without one of which the pattern cannot match; absent where looking for them costs as much. */
+  readonly hints?: readonly string[];
   /** Global and case-insensitive. */
   readonly pattern: RegExp;
 }
@@ -19,7 +19,7 @@ const COUNT_MAX = 99;
 /** Adds how often each shape occurs in the text; `lower` is the same text in lower case. */
 export function countShapes(shapes: readonly Shape[], text: string, lower: string, into: ShapeCounts): void {
   for (const { name, hints, pattern } of shapes) {
-    if (!hints.some((hint) => lower.includes(hint))) continue;
+    if (hints !== undefined && !hints.some((hint) => lower.includes(hint))) continue;
     pattern.lastIndex = 0;
     while (pattern.exec(text) !== null) addShape(into, name);
   }

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Alert } from '../../../schemas/alert.ts';
 import { alertSchema } from '../../../schemas/alert.ts';
@@ -238,10 +239,10 @@ describe('nobody else decides', () => {
 
   it("dismissing noise does not teach an attacker's session that hid in it", () => {
     const run = arena();
-    const [noise] = run.session('noisy', [bad('medium', 'well-known noise')]);
+    const [noise] = run.session('noisy', [bad('medium', 'well-known-noise')]);
     // The attacker sets off the same noise first, so that its session is taken for one more of the same.
     const [decoy, real] = run.session('attack', [
-      bad('medium', 'well-known noise'),
+      bad('medium', 'well-known-noise'),
       bad('high', 'theft'),
       odd,
     ]);
@@ -266,6 +267,32 @@ describe('nobody else decides', () => {
       laterMs,
     );
     expect(run.stats().sessions).toBe(1);
+  });
+});
+
+describe('an alert about another session, raised because time went by', () => {
+  it('holds that one back while it is open, and not the one that was seen', () => {
+    const run = arena();
+    run.session('s', [odd]);
+    const [alert] = run.session('t', [bad('high', 'm', { about: 's' })]);
+    expect(alert?.session_key).toBe('s');
+    run.closeAll();
+    expect(run.learned()).toBe(1);
+    run.judge(alert, 'false_positive');
+    expect(run.learned()).toBe(2);
+  });
+
+  it('holds it back further when it waits already: the dismissal of the first alert is not enough', () => {
+    const run = arena();
+    const [first] = run.session('s', [odd, bad('high', 'm')]);
+    run.closeAll();
+    run.send(incidentEvent('acme', run.now(), { incident_id: first?.incident_id ?? '', status: 'resolved' }));
+    const [second] = run.session('t', [bad('high', 'n', { about: 's' })]);
+    expect(second?.related_incidents).toEqual([first?.incident_id]);
+    run.judge(first, 'false_positive');
+    expect(run.learned()).toBe(0);
+    run.judge(second, 'false_positive');
+    expect(run.learned()).toBe(2);
   });
 });
 
@@ -311,6 +338,63 @@ describe('held sessions are bounded', () => {
     for (const alert of alerts) run.judge(alert, 'false_positive');
     run.closeAll();
     expect(run.learned()).toBe(0);
+  });
+});
+
+describe('any course of work on incidents', () => {
+  const step = fc.oneof(
+    fc.record({
+      session: fc.nat(3),
+      severity: fc.constantFrom('low', 'medium', 'high' as const),
+      matter: fc.nat(3),
+    }),
+    fc.record({
+      alert: fc.nat(),
+      disposition: fc.constantFrom(
+        'true_positive',
+        'false_positive',
+        'benign_true_positive',
+        'undetermined' as const,
+      ),
+      status: fc.constantFrom('open', 'resolved', undefined),
+    }),
+    fc.constant('close' as const),
+  );
+
+  it('gives the same alerts and lessons when it is restored from a snapshot anywhere, and holds within bounds', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), fc.nat(40), (steps, restartAt) => {
+        const play = (restarts: boolean) => {
+          const run = arena();
+          const alerts: Alert[] = [];
+          steps.forEach((each, index) => {
+            if (restarts && index === restartAt % steps.length) run.restart();
+            if (each === 'close') run.closeAll();
+            else if ('session' in each) {
+              const filler = Array.from({ length: index }, () => search);
+              const key = `s-${each.session}`;
+              alerts.push(...run.session(key, [...filler, bad(each.severity, `m-${each.matter}`)]));
+            } else {
+              const incident_id = alerts[each.alert % Math.max(1, alerts.length)]?.incident_id;
+              if (incident_id === undefined) return;
+              const { disposition, status } = each;
+              run.send(
+                incidentEvent('acme', run.now(), {
+                  incident_id,
+                  disposition,
+                  ...(status === undefined ? {} : { status }),
+                }),
+              );
+            }
+          });
+          const { heldSessions, quarantinedSessions, sessions } = run.stats();
+          expect(heldSessions).toBeLessThanOrEqual(32);
+          return { alerts, learned: run.learned(), heldSessions, quarantinedSessions, sessions };
+        };
+        expect(play(true)).toEqual(play(false));
+      }),
+      { numRuns: 40 },
+    );
   });
 });
 

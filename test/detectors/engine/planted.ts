@@ -13,7 +13,7 @@ interface Shown {
 }
 
 /**
- * Raises what the arguments' summary says (`severity matter`, or `shadow severity matter`), and learns the names of a
+ * Raises what the arguments' summary says (detector, `page` or `shadow`, severity, matter, session if another), and learns the names of a
  * session's tools: a detector whose every alert and lesson a test can plan.
  */
 export function plantedDetector(id = 'planted'): Detector<Learned, Shown> {
@@ -24,16 +24,16 @@ export function plantedDetector(id = 'planted'): Detector<Learned, Shown> {
     newSessionState: () => ({ tools: [] }),
     step({ event, fresh }, { session }, raise) {
       if (fresh.call && event.tool?.name !== undefined) session.tools.push(event.tool.name);
-      const [by, mode, severity, matter] = (event.arguments?.summary ?? '').split(' ');
+      const [by, mode, severity, matter, about] = (event.arguments?.summary ?? '').split(' ');
       if (by !== id || matter === undefined) return;
-      raise(finding(severity as Severity, matter, mode === 'shadow' ? 'shadow' : undefined));
+      raise(finding(severity as Severity, matter, mode === 'shadow' ? 'shadow' : undefined, about));
     },
     learn: ({ tenant, session }) => tenant.tools.push(...session.tools),
     status: ({ tools }) => ({ learning: tools.length < 3, seen: tools.length }),
   };
 }
 
-function finding(severity: Severity, matter: string, mode: 'shadow' | undefined): Finding {
+function finding(severity: Severity, matter: string, mode: 'shadow' | undefined, about?: string): Finding {
   return {
     title: `planted ${matter}`,
     severity,
@@ -45,18 +45,37 @@ function finding(severity: Severity, matter: string, mode: 'shadow' | undefined)
     dedupKey: matter,
     references: { owasp: [], atlas: [], attack: [] },
     ...(mode === undefined ? {} : { mode }),
+    ...(about === undefined ? {} : { about: { ...nothing, sessionKey: about } }),
   };
 }
+
+const nothing = {
+  sessionKey: undefined,
+  traceId: undefined,
+  actorId: undefined,
+  userId: undefined,
+  serverName: undefined,
+  toolName: undefined,
+  decision: undefined,
+};
 
 /** A call that the planted detector raises an alert about. */
 export function bad(
   severity: Severity,
   matter: string,
-  { tool = 'bad_tool', by = 'planted', mode = 'page' }: { tool?: string; by?: string; mode?: string } = {},
+  {
+    tool = 'bad_tool',
+    by = 'planted',
+    mode = 'page',
+    about,
+  }: { tool?: string; by?: string; mode?: string; about?: string } = {},
 ): Call {
   return {
     tool,
-    change: (event) => ({ ...event, arguments: { summary: [by, mode, severity, matter].join(' ') } }),
+    change: (event) => ({
+      ...event,
+      arguments: { summary: [by, mode, severity, matter, about].filter(Boolean).join(' ') },
+    }),
   };
 }
 

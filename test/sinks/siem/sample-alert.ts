@@ -103,6 +103,11 @@ export const hostileAlert: fc.Arbitrary<Alert> = fc
           ] as const
         ).map((key) => optional(key, hostileText(1_000_000))),
         optional('destinations', fc.array(hostileText(4000), { maxLength: 32 })),
+        optional('incident_id', fc.nat().map(uuid)),
+        optional('related_incidents', fc.array(fc.nat().map(uuid), { maxLength: 4 })),
+        optional('risk_score', fc.integer({ min: 0, max: 100 })),
+        optional('mode', fc.constantFrom('shadow', 'suppressed' as const)),
+        optional('suppressed_by', hostileText(256)),
       )
       .map((parts) => Object.assign({}, ...parts) as Partial<Alert>),
     references: fc.record({

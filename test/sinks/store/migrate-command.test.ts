@@ -4,8 +4,8 @@ import { openServerStore } from '../../../sinks/store/server-store.ts';
 import { startFront, type Front } from '../../support/clickhouse/start-front.ts';
 import { accessTo, asOwner } from './server-harness.ts';
 
-/** Of all three versions, with the line each writes about itself. */
-const STATEMENTS = 16;
+/** Of all four versions, with the line each writes about itself. */
+const STATEMENTS = 21;
 
 let server: Front;
 beforeAll(async () => {
@@ -45,14 +45,14 @@ describe('custody migrate', () => {
     const dry = await custody('migrate', '--dry-run');
     expect(dry.code).toBe(0);
     expect(dry.out).toContain('CREATE TABLE IF NOT EXISTS custody.entries\n');
-    expect(dry.out).toContain(`-- would run ${STATEMENTS} statements, schema version 0 to 3`);
+    expect(dry.out).toContain(`-- would run ${STATEMENTS} statements, schema version 0 to 4`);
     expect(await databases()).toBe('');
 
     const done = await custody('migrate');
     expect(done).toMatchObject({ code: 0, err: '' });
-    expect(done.out).toContain(`-- done: ${STATEMENTS} statements, schema version 0 to 3`);
+    expect(done.out).toContain(`-- done: ${STATEMENTS} statements, schema version 0 to 4`);
     expect(await databases()).toBe('custody');
-    expect((await custody('migrate')).out).toBe('-- the schema is version 3; nothing to do\n');
+    expect((await custody('migrate')).out).toBe('-- the schema is version 4; nothing to do\n');
   });
 
   test('its dry run can be run as it is', async () => {
@@ -66,7 +66,7 @@ describe('custody migrate', () => {
     expect((await custody('migrate')).out).toContain('nothing to do');
   });
 
-  test('killed between two statements, it goes on where it was', async () => {
+  test('killed between two statements, it goes on where it was', { timeout: 90_000 }, async () => {
     await asOwner(server, (client) => client.command({ query: 'DROP DATABASE IF EXISTS custody SYNC' }));
     for (const statement of [
       'custody.entries',
@@ -75,12 +75,14 @@ describe('custody migrate', () => {
       'custody.anchor_entries',
       'custody.verify_entries',
       "'0003-",
+      'VIEW custody.incidents',
+      "'0004-",
     ]) {
       await server.plan({ statement, when: 'after', die: true });
       expect((await custody('migrate')).code).toBe(6);
       await server.restart();
     }
-    expect((await custody('migrate')).out).toContain('the schema is version 3; nothing to do');
+    expect((await custody('migrate')).out).toContain('the schema is version 4; nothing to do');
     const store = await openServerStore(accessTo(server));
     await store.close();
   });
@@ -90,7 +92,7 @@ describe('custody migrate', () => {
     const report = JSON.parse((await custody('migrate', '--json', '--dry-run')).out) as {
       statements: string[];
     };
-    expect(report).toMatchObject({ store: 'clickhouse', url: server.url, dry_run: true, from: 0, to: 3 });
+    expect(report).toMatchObject({ store: 'clickhouse', url: server.url, dry_run: true, from: 0, to: 4 });
     expect(report.statements).toHaveLength(STATEMENTS);
   });
 
@@ -100,9 +102,9 @@ describe('custody migrate', () => {
     const { out } = await custody('migrate', '--json', '--dry-run');
     vi.stubEnv('CUSTODY_STORE_CLUSTER', undefined);
     const { statements } = JSON.parse(out) as { statements: string[] };
-    expect(statements.filter((text) => text.startsWith('CREATE'))).toHaveLength(12);
+    expect(statements.filter((text) => text.startsWith('CREATE'))).toHaveLength(16);
     const schema = statements.filter((text) => !text.startsWith('INSERT INTO custody.migrations'));
-    expect(statements.length - schema.length).toBe(3);
+    expect(statements.length - schema.length).toBe(4);
     for (const text of schema) expect(text).toContain("ON CLUSTER 'custody_replicas'");
     for (const text of statements.filter((each) => each.startsWith('CREATE TABLE')))
       expect(text).toContain(
@@ -117,7 +119,7 @@ describe('custody migrate', () => {
     );
     const { code, err } = await custody('migrate');
     expect(code).toBe(6);
-    expect(err).toContain('schema version 7 is newer than 3');
+    expect(err).toContain('schema version 7 is newer than 4');
   });
 
   test('a password that is refused is a matter of configuration, one that is missing is named', async () => {

@@ -19,6 +19,7 @@ it('a store that is opened again keeps its rows and its one migration', async ()
     [1, '0001-entries'],
     [2, '0002-evidence'],
     [3, '0003-verification-views'],
+    [4, '0004-incidents'],
   ]);
 });
 
@@ -33,6 +34,7 @@ it('a migration that was cut off is finished by the next start, without losing r
     [1],
     [2],
     [3],
+    [4],
   ]);
   expect(await harness.rows('SELECT count() FROM custody.alerts')).toEqual([[0]]);
 });

@@ -150,7 +150,7 @@ describe('the grants cover every statement', () => {
       if (made === 'OR REPLACE VIEW')
         for (const right of ['CREATE', 'DROP']) found.add(`${right} VIEW custody.*`);
       else if (made !== undefined) found.add(`CREATE ${made} custody.*`);
-      for (const [, table = ''] of text.matchAll(/\bFROM (\w+\.\w+)/g)) found.add(`SELECT ${table}`);
+      for (const [, table = ''] of text.matchAll(/\b(?:FROM|JOIN) (\w+\.\w+)/g)) found.add(`SELECT ${table}`);
       for (const [, table = ''] of text.matchAll(/^INSERT INTO (\w+\.\w+)/g)) found.add(`INSERT ${table}`);
       if (made === 'TABLE') found.add(`TABLE ENGINE ${/\bENGINE = (\w+)/.exec(text)?.[1] ?? ''}`);
     }
@@ -169,6 +169,8 @@ describe('the grants cover every statement', () => {
       'INSERT custody.migrations',
       'SELECT custody.anchor_entries',
       'SELECT custody.entries',
+      'SELECT custody.incident_changes',
+      'SELECT custody.incidents',
       'SELECT custody.migrations',
       'TABLE ENGINE MergeTree',
     ]);
@@ -192,8 +194,11 @@ describe('the grants cover every statement', () => {
       'SELECT system.settings',
       'SELECT system.tables',
     ]);
-    // Asked for where a log does not begin at 0: what retention announced to remove.
-    expect(grantsOf('writer')).toEqual([...written, 'SELECT custody.anchor_entries'].sort());
+    // Asked for where a log does not begin at 0: what retention announced to remove; and by the admin endpoint.
+    const further = ['anchor_entries', 'alerts', 'incidents', 'incident_changes'];
+    expect(grantsOf('writer')).toEqual(
+      [...written, ...further.map((table) => `SELECT custody.${table}`)].sort(),
+    );
 
     const report = await verifyStore({
       raw: store.raw,

@@ -89,7 +89,7 @@ describe('what stands in the way of a server is said in one sentence', () => {
     expect(missing.message).toContain('its tables are missing (run custody migrate)');
     await migrated();
     await command("INSERT INTO custody.migrations VALUES (99, '0099-later')");
-    expect((await refusal()).message).toContain('schema version 99 is newer than 3');
+    expect((await refusal()).message).toContain('schema version 99 is newer than 4');
   });
 
   test('a table that was dropped after the migration', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sipHash32, sipHashHex, sipKey } from '../../../../collectors/normalize/provenance/sip-hash.ts';
+import { sipHash32, sipHashHex52, sipKey } from '../../../../collectors/normalize/provenance/sip-hash.ts';
 
 const key = sipKey(Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex'));
 
@@ -18,12 +18,12 @@ const VECTORS: readonly (readonly [number, string])[] = [
 describe('SipHash-2-4', () => {
   it.each(VECTORS)('gives the published value for %i bytes', (length, expected) => {
     const bytes = Uint8Array.from({ length: length + 4 }, (_, index) => index);
-    expect(sipHashHex(key, bytes, 0, length)).toBe(expected);
+    expect(sipHashHex52(key, bytes, 0, length)).toBe(expected.slice(0, 13));
   });
 
   it('hashes a part of a buffer as if it stood alone', () => {
     const bytes = Uint8Array.from([9, 9, 0, 1, 2, 9]);
-    expect(sipHashHex(key, bytes, 2, 5)).toBe('85676696d7fb7e2d');
+    expect(sipHashHex52(key, bytes, 2, 5)).toBe('85676696d7fb7');
   });
 
   it('takes the first half as the 32-bit hash', () => {

@@ -51,7 +51,7 @@ describe('words of a text', () => {
     const text = `${plain.join(' ')} bob@example.com order-4711 ${plain.join('x ')}`;
     const kept = tokensOf(text, 16);
     expect(kept).toHaveLength(16);
-    for (const word of ['bob@example.com', 'order-4711', 'wa']) expect(kept).toContain(tokensOf(word)[0]);
+    for (const word of ['bob@example.com', 'order-4711', 'waa']) expect(kept).toContain(tokensOf(word)[0]);
   });
 
   it('differs between tenants and between deployments', () => {

@@ -32,6 +32,20 @@ describe('CEF encoder', () => {
     expect(extension.has('CustodyMcpCut')).toBe(false);
   });
 
+  it('names the incident, its risk, and that an alert is on trial, where the alert says so', () => {
+    const { extension } = parseCef(
+      encodeCef(sampleAlert(1, { incident_id: uuid(9), risk_score: 74, mode: 'shadow' }), 8192),
+    );
+    expect(Object.fromEntries(extension)).toMatchObject({
+      CustodyMcpIncident: uuid(9),
+      CustodyMcpRisk: '74',
+      CustodyMcpMode: 'shadow',
+    });
+    const plain = parseCef(encodeCef(sampleAlert(1), 8192)).extension;
+    for (const key of ['CustodyMcpIncident', 'CustodyMcpRisk', 'CustodyMcpMode'])
+      expect(plain.has(key)).toBe(false);
+  });
+
   it.each(hostileTexts)('gives back %j after parsing', (text) => {
     const { header, extension } = parseCef(
       encodeCef(sampleAlert(1, { title: text, reason: text, tool_name: text }), 8192),

@@ -73,6 +73,31 @@ describe('OCSF encoder', () => {
     });
   });
 
+  it('carries the risk of the incident as its own, and names the incident', () => {
+    const event = parse(
+      encodeOcsf(
+        sampleAlert(1, { incident_id: uuid(9), risk_score: 74, related_incidents: [uuid(8)] }),
+        20_000,
+      ),
+    );
+    expect(event).toMatchObject({
+      risk_score: 74,
+      status_id: 1,
+      is_alert: true,
+      unmapped: { incident_id: uuid(9), related_incidents: [uuid(8)] },
+    });
+    expect(validate(event), JSON.stringify(validate.errors)).toBe(true);
+  });
+
+  it.each([
+    ['shadow', { status_id: 1, status: 'New', is_alert: false }],
+    ['suppressed', { status_id: 3, status: 'Suppressed', is_alert: true }],
+  ] as const)('says of an alert that is %s what a SIEM must know', (mode, expected) => {
+    const event = parse(encodeOcsf(sampleAlert(1, { mode }), 20_000));
+    expect(event).toMatchObject({ ...expected, unmapped: { mode } });
+    expect(validate(event), JSON.stringify(validate.errors)).toBe(true);
+  });
+
   it('names the product with the version of the package', () => {
     const packageFile = new URL('../../../../package.json', import.meta.url);
     expect(product.version).toBe(

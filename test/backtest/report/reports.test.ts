@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest';
+import { evaluationReport } from '../../../backtest/report/evaluation-report.ts';
+import { backtestReport } from '../../../backtest/report/backtest-report.ts';
+import { barPlot, unitPlot } from '../../../backtest/report/plots.ts';
+import { markup } from '../../../bundle/report/html.ts';
+import { qualityOf } from '../../../backtest/evaluate/quality.ts';
+import type { SessionLabel } from '../../../backtest/evaluate/labels.ts';
+import { volumesOf } from '../../../backtest/evaluate/volumes.ts';
+import { newScoreSummary } from '../../../backtest/stored/score-summary.ts';
+import { outcomeOf } from '../../../backtest/stored/outcome.ts';
+import type { Alert } from '../../../schemas/alert.ts';
+
+const hostile = `"><script>alert(1)</script><img src=https://evil.example/x onerror=alert(1)> \u202e`;
+const alert: Alert = {
+  ...{
+    schema: 'custody.alert/v1',
+    alert_id: '00000000-0000-8000-8000-000000000001',
+    tenant: 'acme',
+    title: hostile,
+  },
+  ...{
+    detector: { id: 'rule/x', version: 1 },
+    time_unix_nano: '1767225600000000000',
+    severity: 'high',
+    score: 0.9,
+  },
+  ...{ reason: hostile, observed: 'o', normal: 'n', distance: 'd', dedup_key: 'k', session_key: hostile },
+  ...{ evidence: ['00000000-0000-8000-8000-000000000002'], references: { owasp: [], atlas: [], attack: [] } },
+};
+
+/** What a page must not hold, whatever was in the alerts. */
+function expectInert(page: string): void {
+  expect(page).toContain('&lt;script&gt;');
+  expect(page).not.toMatch(/<script|<img|<link|<iframe|javascript:|\u202e/i);
+  expect(page).not.toMatch(/<[^>]*\s(?:src|href|on\w+|style)=|url\(|@import/i);
+  expect(page).toContain("default-src 'none'");
+  expect(page.match(/<svg/g)?.length).toBeGreaterThan(1);
+}
+
+test('the report of an evaluation shows hostile text as text, and loads nothing', () => {
+  const labels: SessionLabel[] = [
+    {
+      session: hostile,
+      label: 'attack_succeeded',
+      tenant: 't',
+      task: undefined,
+      goal: hostile,
+      attackSeqs: [],
+    },
+    { session: 'b', label: 'benign', tenant: 't', task: undefined, goal: undefined, attackSeqs: [] },
+  ];
+  const scored = [{ session: hostile, seq: 0, score: 0.9, detector: 'rule/x', fired: true }];
+  const played = {
+    scored,
+    alerts: [{ session: hostile, alert }],
+    sessions: new Set([hostile, 'b']),
+    events: 2,
+    busyMs: 1,
+  };
+  const known = { kind: 'sessions', labels } as const;
+  const volumes = volumesOf(played, undefined, known);
+  expectInert(evaluationReport({ played, labels: known, volumes, quality: qualityOf(labels, scored) }));
+});
+
+test('the report of a backtest shows hostile text as text, and loads nothing', () => {
+  const played = { alerts: [alert], events: 1, scores: newScoreSummary(), times: { loop: 3 }, busyMs: 1 };
+  const gone = {
+    alert_id: 'g',
+    detector_id: 'loop',
+    severity: 'low',
+    title: hostile,
+    session_key: 's',
+    time: '',
+  };
+  const outcome = outcomeOf({ fromMs: 0, toMs: 1 }, played, new Map([['g', gone]]), undefined);
+  expect(outcome.added).toEqual([alert]);
+  expect(outcome.gone).toEqual([gone]);
+  const labels = {
+    alerts: new Map<string, boolean>(),
+    sessions: new Map([
+      ['s', true],
+      ['f', false],
+    ]),
+  };
+  expectInert(backtestReport({ outcome, played, labels }));
+});
+
+test('plots of nothing, of one thing and of zeros are drawn', () => {
+  for (const values of [[], [0], [5], [0, 1e6]]) {
+    const drawn = markup(barPlot('t', ['x', 'y'], values.map(String), [{ label: 'a', values }], true));
+    expect(drawn).not.toMatch(/NaN|Infinity/);
+  }
+  expect(markup(unitPlot('t', ['x', 'y'], [{ label: 'a', points: [] }]))).not.toMatch(/NaN|Infinity/);
+});
