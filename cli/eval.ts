@@ -43,7 +43,10 @@ export function evalCommand(): Command {
     .option('--warmup <file>', 'sessions to learn from first')
     .requiredOption('--stream <file>', 'sessions to judge; learning stays on')
     .option('--registry <file>', 'registry.yaml, or a list of tools, in force from the start')
-    .option('--rules <dir...>', "rules in force from the start; builtin for the product's own")
+    .option(
+      '--rules <dir...>',
+      'rules in force from the start (default: rules.dirs of the configuration); none for none',
+    )
     .option('--labels <file>', 'what is known of the sessions, one JSON object a line')
     .option('-o, --out <file>', 'one JSON line for each score, with fired where an alert paged')
     .option('--html <file>', 'write a report with plots')
@@ -71,7 +74,10 @@ Formats, definitions and limits: docs/operations/evaluation.md`,
         throw new ConfigError('cannot cross-validate: --folds needs --labels of sessions', {
           path: '--folds',
         });
-      const inForce = await policyEvents({ registry: options.registry, rules: options.rules ?? [] });
+      const inForce = await policyEvents({
+        registry: options.registry ?? config.registry.file,
+        rules: (options.rules ?? config.rules.dirs).filter((dir) => dir !== 'none'),
+      });
       if (options.folds === undefined) await evaluate(options, config, inForce, labels);
       else if (labels?.kind === 'sessions')
         await crossValidate(options, options.folds, config, inForce, labels);

@@ -36,7 +36,7 @@ export interface BurstOf {
 }
 
 const maxKeys = 256;
-const maxEvidence = 12;
+const maxEvidence = 8;
 const maxPrincipals = 16;
 
 /** Repeated refused logins of one principal or from one source, and what gets in after them. */
@@ -85,12 +85,10 @@ function outcomeOf({ event, decision, fresh }: DetectEvent): 'success' | 'failur
   }
 }
 
-/** Bursts of who tries and from where; those that try several names from one source first. */
-function burstsOf(tenant: AuthTenant, detected: DetectEvent, isFailure: boolean): BurstOf[] {
-  const { event, actorKey } = detected;
+/** Bursts of who tries and from where, as far as they are told. */
+function burstsOf(tenant: AuthTenant, { event, actorKey }: DetectEvent, isFailure: boolean): BurstOf[] {
   const source = event.client?.address ?? event.network?.peer_address ?? event.actor?.runtime_id;
   const told = event.actor?.id ?? event.actor?.user_id ?? event.client?.name;
-  const principal = told ?? (source === undefined ? actorKey : undefined);
   const found: BurstOf[] = [];
   const find = (kind: BurstOf['kind'], name: string | undefined, bursts: Map<number, Burst>) => {
     if (name === undefined) return;
@@ -98,12 +96,9 @@ function burstsOf(tenant: AuthTenant, detected: DetectEvent, isFailure: boolean)
     const burst = isFailure ? keptEntry(bursts, key, maxKeys, newBurst) : bursts.get(key);
     if (burst !== undefined) found.push({ kind, name, burst });
   };
+  find('principal', told ?? (source === undefined ? actorKey : undefined), tenant.principals);
   find('source', source, tenant.sources);
-  const [where] = found;
-  if (isFailure && where !== undefined && told !== undefined)
-    addDistinct(where.burst.principals, itemHash(told), maxPrincipals);
-  find('principal', principal, tenant.principals);
-  return where !== undefined && where.burst.principals.length < 2 ? found.reverse() : found;
+  return found;
 }
 
 function newBurst(): Burst {
@@ -128,8 +123,15 @@ function judgeFailure(
   raise: Raise,
 ): void {
   const { timeMs } = detected;
-  const full = bursts.filter(({ burst }) => addFailure(config, burst, detected) >= config.failures);
-  const [first] = full;
+  const principal = bursts.find(({ kind }) => kind === 'principal');
+  const full = bursts.filter(({ kind, burst }) => {
+    const count = addFailure(config, burst, detected);
+    if (kind === 'source' && principal !== undefined)
+      addDistinct(burst.principals, itemHash(principal.name), maxPrincipals);
+    return count >= config.failures;
+  });
+  // One alert for one burst: about the source where that tried several names.
+  const first = full.find(({ burst }) => burst.principals.length > 1) ?? full[0];
   if (first === undefined) return;
   const isRecent = full.some(({ burst }) => isWithin(burst.alertedMs, timeMs, config.repeat_after_ms));
   if (isRecent) return;
@@ -149,7 +151,7 @@ function addFailure(
   if (left === 0 && !isWithin(burst.alertedMs, timeMs, repeat_after_ms)) {
     burst.failures = 0;
     burst.eventIds.length = 0;
-    burst.principals.length = Math.min(burst.principals.length, 1);
+    burst.principals.length = 0;
   }
   const credential = event.scope?.token_digest ?? '';
   if (burst.failures === 0) {

@@ -123,7 +123,8 @@ function addCall(
   session.calls.push({ index, id, server, both });
   if (session.calls.length > maxCalls) {
     const oldest = session.calls.shift();
-    if (oldest !== undefined) count((session.tally ??= new Map()), oldest);
+    session.tally ??= new Map<string, Views>();
+    if (oldest !== undefined) count(session.tally, oldest);
   }
   return id;
 }

@@ -41,8 +41,7 @@ interface ProbingSession {
   taught: number[] | undefined;
 }
 
-const maxActors = 256;
-const maxRefusals = 24;
+const maxActors = 128;
 const maxUsual = 16;
 const maxRefusedCalls = 8;
 const maxValues = 16;
@@ -114,6 +113,8 @@ function judgeRefusal(
   while (refusals[0] !== undefined && refusals[0].timeMs < sinceMs) refusals.shift();
   // Policy and call tell of the same refusal.
   if (refusals.some((one) => one.tool === tool && (one.digest === digest || digest === ''))) return;
+  // So many that twice the limit, which is high, can be seen.
+  const maxRefusals = 2 * Math.max(config.tools, config.attempts);
   pushBounded(refusals, { tool, digest, timeMs, eventId: event.event_id }, maxRefusals);
   const tools = new Set(refusals.map((one) => one.tool)).size;
   const attempts = refusals.filter((one) => one.tool === tool).length;

@@ -89,6 +89,8 @@ export interface SourceFacts {
   readonly zone: string | undefined;
   /** Strangers may have written what it returned. */
   readonly untrusted: boolean;
+  /** What it returned speaks to a model: it has the form of an instruction. */
+  readonly instructs: boolean;
 }
 
 /** A value in a call's arguments: never the value. */

@@ -137,7 +137,7 @@ function severityOf(
   source: SourceFacts | undefined,
   { established, becoming, refused }: Circumstances,
 ): Finding['severity'] {
-  if (becoming) return 'low';
+  if (becoming || (form === 'file_scheme' && !established)) return 'low';
   const acts = isConsequential(call.action) || call.traits.changesState || call.traits.egress;
   let level = 0;
   if (source !== undefined) level += 1;

@@ -43,7 +43,7 @@ export function judgeDepth(
   const isKnown = depths.count >= learningSessions;
   const p999 = isKnown ? sketchQuantile(depths, 999) : 0;
   const depthLimit = Math.max(config.depth, p999);
-  if (calls === depthLimit + 1) raise(describeDepth(calls, depthLimit, isKnown ? depths.count : 0));
+  if (calls > depthLimit) raise(describeDepth(calls, depthLimit, isKnown ? depths.count : 0));
   const p99 = isKnown ? sketchQuantile(depths, 990) : 0;
   const spendingLimit = Math.max(config.spending_calls, 4 * p99);
   // Twice as long with nothing new is a runaway even where it began well.

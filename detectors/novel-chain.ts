@@ -30,6 +30,8 @@ const maxTools = 12;
 const dayMs = 86_400_000;
 /** Below this even the highest score of a very regular tenant is no news. */
 const minBits = 4;
+/** Below this a call is like any other, and no score is told. */
+const scoredBits = 2;
 const highBits = 10;
 const highScore = 0.97;
 /** What a call this strange shows becomes known only when it comes again on other days, although it pages nobody. */
@@ -163,13 +165,14 @@ function judge(
   const bucket = scoreBucket(evidence.bits);
   const share = percentile(tenant.scores, bucket, session.bucket);
   const others = tenant.scores.total - (session.bucket >= 0 ? 1 : 0);
-  onScore?.({
-    eventId: detected.event.event_id,
-    sessionKey: detected.session.key,
-    callIndex: call.index,
-    detector: 'novel-chain',
-    score: share + Math.min(63, evidence.bits) / 64 / (others + 1),
-  });
+  if (evidence.bits >= scoredBits)
+    onScore?.({
+      eventId: detected.event.event_id,
+      sessionKey: detected.session.key,
+      callIndex: call.index,
+      detector: 'novel-chain',
+      score: share + Math.min(63, evidence.bits) / 64 / (others + 1),
+    });
   if (tenant.sessions < config.learning_sessions) return { finding: undefined, doubtful: false };
   const doubtful = evidence.bits >= minBits && share > doubtfulScore;
   const severity = severityOf(config, evidence, share, hasConsequences(call));

@@ -49,7 +49,7 @@ type State = DetectorState<ScopeTenant, ScopeSession>;
 
 const maxActors = 2048;
 const maxGrantsPerActor = 128;
-const maxTaught = 256;
+const maxTaught = 128;
 const maxAlarmed = 1024;
 const learningSessions = 20;
 const alarmAgainMs = 24 * 3_600_000;
@@ -169,7 +169,9 @@ function actorOf({ actor, fact_sources: sources }: CustodyEvent): Who {
 
 /** Covered by what the actor held before, or in this session without alarm. */
 function heldBy({ tenant, session }: State, actor: string, grant: string): boolean {
-  for (const held of tenant.actors.get(actor)?.keys() ?? []) if (covers(held, grant)) return true;
+  const known = tenant.actors.get(actor);
+  if (known?.has(grant) === true) return true;
+  for (const held of known?.keys() ?? []) if (covers(held, grant)) return true;
   return session.taught?.some((taught) => taught.actor === actor && covers(taught.grant, grant)) === true;
 }
 

@@ -49,6 +49,7 @@ const maxSketches = 1024;
 const maxTaught = 128;
 const maxRedacted = 16;
 const minCounts = 20;
+const surelySessions = 5;
 const secretIn = 'secret in arguments';
 const secretOut = 'secret in result';
 
@@ -166,7 +167,8 @@ function judgeShown(
   const sessions = tenant.habits.get(call.toolHash)?.sessions ?? 0;
   const established = sessions >= config.learning_sessions;
   if (established && percent >= config.usual_percent) return;
-  const rare = established && percent === 0;
+  // One in a hundred sessions may well have had none so far.
+  const rare = sessions >= surelySessions * config.learning_sessions && percent === 0;
   raise(
     describeSecretIn(
       { call, types, found: event.result?.findings, percent, sessions },

@@ -13,17 +13,19 @@ import {
 
 /** Who has used a token, as one kind of observer tells it: agents and servers name the same actor differently. */
 interface Holder {
-  readonly observer: string;
+  readonly vantage: string;
+  readonly dialect: string;
   readonly actor: string | undefined;
   readonly client: string | undefined;
+  /** What it was first used for: session and call, or an event about no call. */
+  readonly session: string;
+  readonly use: number | string;
 }
 
 interface TokenUse {
   readonly holders: Holder[];
   readonly environment: string | undefined;
   readonly eventId: string;
-  /** Session and call it was used for: several observers tell of one use. */
-  readonly use: string;
   /** Kinds of misuse told. */
   readonly told: string[];
 }
@@ -42,7 +44,7 @@ export interface TokenSession {
   last: string;
 }
 
-const maxTokens = 1024;
+const maxTokens = 512;
 const maxHolders = 4;
 const maxTold = 256;
 const digestChars = 24;
@@ -90,11 +92,13 @@ function judgeUse(
 ): void {
   if (decision === 'deny' || event.result?.category === 'denied') return;
   const key = digest.slice(0, digestChars);
-  const use = `${session.key} ${call?.index ?? event.event_id}`;
   const holder: Holder = {
-    observer: `${event.source.vantage} ${event.source.dialect}`,
+    vantage: event.source.vantage,
+    dialect: event.source.dialect,
     actor: event.actor?.id,
     client: event.client?.name,
+    session: session.key,
+    use: call?.index ?? event.event_id,
   };
   const known = tokens.get(key);
   if (known === undefined) {
@@ -102,7 +106,6 @@ function judgeUse(
       holders: [holder],
       environment: event.environment,
       eventId: event.event_id,
-      use: use.slice(0, 300),
       told: [],
     });
     if (tokens.size > maxTokens) {
@@ -130,27 +133,28 @@ function judgeUse(
       describeReuse({ ...told, kind: 'environment', first, second, isAsserted: false }),
     );
   }
-  const reuse = reuseOf(known, holder, event.fact_sources?.['actor.id'] === 'client_asserted');
-  if (reuse !== undefined) tell(reuse.kind, () => describeReuse({ ...told, ...reuse }));
-  if (known.use !== use.slice(0, 300) && singleUse.test(event.scope?.credential_class ?? ''))
-    tell('twice', () => describeTwice({ ...told, credentialClass: event.scope?.credential_class ?? '' }));
+  const before = known.holders.find(
+    ({ vantage, dialect }) => vantage === holder.vantage && dialect === holder.dialect,
+  );
+  if (before === undefined) {
+    pushBounded(known.holders, holder, maxHolders);
+    return;
+  }
+  const isAsserted = event.fact_sources?.['actor.id'] === 'client_asserted';
+  const reuse = reuseOf(before, holder);
+  if (reuse !== undefined) tell(reuse.kind, () => describeReuse({ ...told, ...reuse, isAsserted }));
+  const credentialClass = event.scope?.credential_class ?? '';
+  const isSameUse = before.session === holder.session && before.use === holder.use;
+  if (!isSameUse && singleUse.test(credentialClass))
+    tell('twice', () => describeTwice({ ...told, credentialClass }));
 }
 
 /** The same observer names another actor or client than before. */
-function reuseOf(
-  { holders }: TokenUse,
-  holder: Holder,
-  isAsserted: boolean,
-): Pick<Reuse, 'kind' | 'first' | 'second' | 'isAsserted'> | undefined {
-  const before = holders.find(({ observer }) => observer === holder.observer);
-  if (before === undefined) {
-    pushBounded(holders, holder, maxHolders);
-    return undefined;
-  }
-  if (before.actor !== undefined && holder.actor !== undefined && before.actor !== holder.actor)
-    return { kind: 'actor', first: before.actor, second: holder.actor, isAsserted };
-  if (before.client !== undefined && holder.client !== undefined && before.client !== holder.client)
-    return { kind: 'client', first: before.client, second: holder.client, isAsserted };
+function reuseOf(before: Holder, now: Holder): Pick<Reuse, 'kind' | 'first' | 'second'> | undefined {
+  if (before.actor !== undefined && now.actor !== undefined && before.actor !== now.actor)
+    return { kind: 'actor', first: before.actor, second: now.actor };
+  if (before.client !== undefined && now.client !== undefined && before.client !== now.client)
+    return { kind: 'client', first: before.client, second: now.client };
   return undefined;
 }
 

@@ -187,8 +187,8 @@ function requested({ call, earlier, tenant, detected, learned, refused }: Here):
  * part of the sensitive result goes there. A name or an address that is read and then written to is no such part.
  */
 function ruleOfTwo({ call, tenant, detected, learned, sensitive }: Here): Finding | undefined {
-  const [untrusted] = detected.session.untrustedSources;
   const source = sensitiveSource(detected.session);
+  const untrusted = detected.session.untrustedSources.find(({ index }) => index !== source?.index);
   if (untrusted === undefined || source === undefined || !sendsOut(call)) return undefined;
   if (newContact(call, tenant, detected.registry, ({ origin }) => origin !== 'prompt') === undefined)
     return undefined;

@@ -5,10 +5,13 @@ import { bytesText, shown } from './wording.ts';
 
 const references = contentReferences['zone-crossing'];
 
+/** The call that read the data. */
+export type ReadSource = Pick<SourceFacts, 'index' | 'eventId' | 'toolKey' | 'zone'>;
+
 /** Data of an earlier result on its way outside. */
 export interface Crossing {
   readonly call: CallFacts;
-  readonly source: SourceFacts;
+  readonly source: ReadSource;
   readonly fromTrust: string;
   readonly outlet: Outlet;
   readonly bytes: number;

@@ -6,18 +6,10 @@ import {
   type EnvironmentSession,
   type EnvironmentTenant,
 } from './environment-crossing.ts';
-import type {
-  CallFacts,
-  DetectEvent,
-  Detector,
-  DetectorState,
-  Finding,
-  Raise,
-  SourceFacts,
-} from './detector.ts';
+import type { CallFacts, DetectEvent, Detector, DetectorState, Finding, Raise } from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
 import { addItem, type KnownItems } from './learning/known-items.ts';
-import { describeCrossing, type Crossing } from './zone-crossing-words.ts';
+import { describeCrossing, type Crossing, type ReadSource } from './zone-crossing-words.ts';
 
 interface ZoneTenant extends EnvironmentTenant {
   /** Ways of data that benign sessions went, with the number of sessions. */
@@ -34,7 +26,7 @@ interface ZoneSession extends EnvironmentSession {
 
 /** A call that returned data of a restricted or internal zone. */
 interface Read {
-  readonly source: SourceFacts;
+  readonly source: ReadSource;
   readonly trust: string;
   /** Sensitive types found in its result, and data classes registered for its tool. */
   readonly classes: readonly string[];
@@ -92,9 +84,9 @@ function noteRead(
   if (trust !== 'restricted' && trust !== 'internal') return;
   if (reads.some(({ source }) => source.index === call.index)) return;
   const registered = registry?.tool(call.server, call.tool)?.dataClasses ?? [];
-  const { index, eventId, toolKey, server, zone } = call;
+  const { index, eventId, toolKey, zone } = call;
   reads.push({
-    source: { index, eventId, toolKey, server, zone, untrusted: call.traits.untrustedOutput },
+    source: { index, eventId, toolKey, zone },
     trust,
     classes: [
       ...typesFound(event.result.findings, 'secret', 'identity'),

@@ -48,6 +48,7 @@ export async function playFolds(
     const player = input.newPlayer();
     const warmup = await player.play(
       input.warmup.filter(({ session }) => session === undefined || trainsOn(session)),
+      { benign: true },
     );
     const tested = new Set(labels.map(({ session }) => session));
     const played: Played = await player.play(

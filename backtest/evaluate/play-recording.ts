@@ -3,6 +3,7 @@ import type { ScoreProbe } from '../../detectors/detector.ts';
 import type { Alert, Severity } from '../../schemas/alert.ts';
 import type { DetectConfig } from '../../schemas/config.ts';
 import { EVENT_SCHEMA, type CustodyEvent } from '../../schemas/event.ts';
+import { createAlertRarity, type AlertRarity } from './alert-rarity.ts';
 import type { RecordedEvent } from '../recording/recorded-event.ts';
 
 /** A score a detector gave a call, or an alert it raised about it. */
@@ -42,6 +43,10 @@ export interface Player {
   ): Promise<Played>;
 }
 
+const SCORING_DETECTOR = 'novel-chain';
+/** A rule that never fired before ranks beside the strangest twentieth of sessions, not above it. */
+const RULE_WEIGHT = 0.95;
+
 const PAGING: Readonly<Record<Severity, boolean>> = {
   info: false,
   low: false,
@@ -63,11 +68,12 @@ export function createPlayer(
 ): Player {
   let onScore: ScoreProbe = () => undefined;
   const engine = createEngine(config, { ...options, onScore: (score) => onScore(score) });
+  const rarity = createAlertRarity();
   let begun = false;
 
   return {
     async play(records, known) {
-      const board = createScoreBoard();
+      const board = createScoreBoard(rarity);
       onScore = board.score;
       let events = 0;
       let busyMs = 0;
@@ -115,7 +121,7 @@ function enforce(engine: Engine, inForce: readonly CustodyEvent[], appendTimeMs:
 }
 
 /** Collects what detectors say about each call: the highest score of each detector. */
-function createScoreBoard() {
+function createScoreBoard(rarity: AlertRarity) {
   const scored = new Map<string, { -readonly [K in keyof Scored]: Scored[K] }>();
   const alerts: PlayedAlert[] = [];
   const sessions = new Set<string>();
@@ -144,7 +150,9 @@ function createScoreBoard() {
   return {
     at({ event, session, seq }: RecordedEvent) {
       current = { key: event.session?.key, session, seq: seq ?? null };
-      if (session !== undefined) sessions.add(session);
+      if (session === undefined) return;
+      sessions.add(session);
+      rarity.seen(event.tenant, session);
     },
     score: (({ sessionKey, callIndex, detector, score }) => {
       const here = isHere(sessionKey);
@@ -155,8 +163,11 @@ function createScoreBoard() {
       const here = isHere(alert.session_key);
       const session = here ? current.session : alert.session_key;
       alerts.push({ session, alert });
-      if (session !== undefined && isPaging(alert))
-        note(session, here ? current.seq : null, alert.detector.id, alert.score, true);
+      if (session === undefined || !isPaging(alert)) return;
+      // The detector that scores every call has said how strange this one is.
+      const score =
+        alert.detector.id === SCORING_DETECTOR ? alert.score : rarity.of(alert, session) * RULE_WEIGHT;
+      note(session, here ? current.seq : null, alert.detector.id, score, true);
     },
     finish: () => ({ scored: [...scored.values()], alerts, sessions }),
   };

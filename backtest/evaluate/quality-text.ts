@@ -66,11 +66,7 @@ export function foldsText(folds: readonly Fold[]): string {
   ]);
   const spread = FIGURES.map(([, of]) => spreadOf(folds.map(({ quality }) => of(quality))));
   const table = [
-    [
-      'fold',
-      'warm-up/tested',
-      ...FIGURES.map(([name]) => name.replace('recall at ', 'R@').replace(' FPR', '')),
-    ],
+    ['fold', 'warm-up/tested', ...FIGURES.map(([name]) => name.replace(/^recall at (.+) FPR$/, 'R@$1'))],
     ...rows,
     ['mean', '', ...spread.map(({ mean }) => figure(mean))],
     ['deviation', '', ...spread.map(({ deviation }) => figure(deviation))],

@@ -1,11 +1,5 @@
 import { InputError } from '../../runtime/errors.ts';
-import {
-  EVENT_SCHEMA,
-  limits,
-  TENANT_PATTERN,
-  type CustodyEvent,
-  type EventKind,
-} from '../../schemas/event.ts';
+import { EVENT_SCHEMA, limits, TENANT_PATTERN, type CustodyEvent } from '../../schemas/event.ts';
 import type { AttributeValue } from '../otlp/model.ts';
 import { classifyAction, type ActionClass } from './action-class.ts';
 import { keepAttributes } from './attributes.ts';

@@ -54,10 +54,10 @@ export function destinationOrigins(
     const tokens = destinationTokens(name, key);
     const parts = namePartTokens(name, key);
     return {
-      destination,
-      ...(tokens === undefined ? {} : { tokens }),
-      ...(parts === undefined ? {} : { parts }),
       ...(addressed.has(destination) ? {} : { addressed: false }),
+      destination,
+      ...(parts === undefined ? {} : { parts }),
+      ...(tokens === undefined ? {} : { tokens }),
     };
   });
 }

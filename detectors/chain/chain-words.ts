@@ -49,6 +49,7 @@ function partsOf({ evidence, from }: JudgedChain, tool: string, chain: string): 
     parts.push(
       `the same request led to ${tool} in few or none of ${evidence.requestSessions} earlier sessions`,
     );
+  if (evidence.instructed) parts.push('that output reads like an instruction to the agent');
   if (evidence.secret) parts.push('the arguments carry a secret');
   if (evidence.newTool) parts.push(`${tool} was never used here`);
   else if (evidence.newStep && from !== undefined) parts.push(`${chain} was never combined here`);

@@ -34,6 +34,8 @@ export interface Evidence {
   readonly grave: boolean;
   /** A secret is sent away. */
   readonly secret: boolean;
+  /** The output it was copied from has the form of an instruction to a model. */
+  readonly instructed: boolean;
   readonly newTool: boolean;
   readonly toolBits: number;
   readonly newStep: boolean;
@@ -48,6 +50,7 @@ const namedShare = 5;
 const inventedLess = 1;
 const graveBits = 2;
 const secretBits = 2;
+const instructedBits = 2;
 /** Benign agents vary: a new order of tools says little by itself. */
 const chainWeight = 0;
 /** How often an item known to three tenants is new to a fourth; counts less the more sessions the tenant has. */
@@ -91,6 +94,7 @@ export function evidenceOf(
     );
   const grave = counts && (call.traits.privileged || call.traits.destructive || call.traits.financial);
   const secret = call.traits.egress && carriesSecret(event.arguments?.findings);
+  const instructed = [contact.contact, value.value].some((part) => part?.source?.instructs === true);
   const chain = chainOf(state, call, from, counts);
   const bits =
     contact.bits +
@@ -99,6 +103,7 @@ export function evidenceOf(
     (strange ? 1 : 0) +
     (grave ? graveBits : 0) +
     (secret ? secretBits : 0) +
+    (instructed ? instructedBits : 0) +
     chainWeight * Math.max(chain.toolBits, chain.stepBits);
   return {
     contact: contact.contact,
@@ -110,6 +115,7 @@ export function evidenceOf(
     strange,
     grave,
     secret,
+    instructed,
     ...chain,
     bits: counts ? bits : 0,
   };

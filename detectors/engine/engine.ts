@@ -5,6 +5,8 @@ import { eventKind } from '../../schemas/event.ts';
 import type { PolicyDocument } from '../../schemas/policy-document.ts';
 import { buildAlert } from './alert-build.ts';
 import { builtInDetectors } from '../built-in.ts';
+import { rulesDetector } from '../rules/rules-detector.ts';
+import { suppress } from '../rules/suppressions.ts';
 import type { DetectEvent, Detector, Finding, ScoreProbe } from '../detector.ts';
 import type { LiveTenant, SessionRecord, TenantRecord } from './engine-state.ts';
 import { clampTimeMs } from './event-time.ts';
@@ -33,8 +35,10 @@ const maxAlerted = 64;
 const defaultRepeatAfterMs = 30 * 60_000;
 
 export interface EngineOptions {
-  /** Instead of the built-in four, for tests and evaluation. */
+  /** Instead of the built-in ones and the rules in force, for tests. */
   readonly detectors?: readonly Detector[];
+  /** Put around each detector, to measure it from outside. */
+  readonly wrap?: (detector: Detector) => Detector;
   /** The same finding again in a session is silent for this long. */
   readonly repeatAfterMs?: number;
   /** Hears every score a detector gives, alert or not; for evaluation. */
@@ -99,11 +103,13 @@ export type EngineStats = Record<
 >;
 
 export function createEngine(config: DetectConfig, options: EngineOptions = {}): Engine {
-  const detectors = options.detectors ?? builtInDetectors(config, options.onScore);
+  const policies = createPoliciesInForce();
+  const detectors = (
+    options.detectors ?? [...builtInDetectors(config, options.onScore), rulesDetector(() => policies.rules())]
+  ).map((detector) => options.wrap?.(detector) ?? detector);
   const repeatAfterMs = options.repeatAfterMs ?? defaultRepeatAfterMs;
   const version = `detect-state/${stateVersion} ${detectors.map(({ id, version: v }) => `${id}/${v}`).join(' ')}`;
   const byKind = detectorsByKind(detectors);
-  const policies = createPoliciesInForce();
   const shared = createSharedTables(detectors, config.shared_statistics.enabled);
   let epoch: number | undefined;
   let policiesChanged = false;
@@ -219,8 +225,9 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     detected: DetectEvent,
   ): Alert {
     const digests = policies.digests();
-    const judged = Object.keys(digests).length === 0 ? alert : { ...alert, policy_digests: digests };
-    if (alert.mode !== undefined) return judged;
+    const told = suppress(alert, policies.suppressions(), detected.timeMs);
+    const judged = Object.keys(digests).length === 0 ? told : { ...told, policy_digests: digests };
+    if (judged.mode !== undefined) return judged;
     const entered = enterIncident(tenant, session, judged, detected);
     if (entered.changed !== undefined) changedSessions.add(entered.changed);
     return entered.alert;

@@ -2,6 +2,8 @@ import type { CustodyEvent } from '../../schemas/event.ts';
 import type { PolicyDocument } from '../../schemas/policy-document.ts';
 import { compileRegistry } from '../registry/compile-registry.ts';
 import type { Registry } from '../registry/registry.ts';
+import { compileRuleSet, noRules, type RuleSet } from '../rules/rule-set.ts';
+import { compileSuppressions, noSuppressions, type Suppressions } from '../rules/suppressions.ts';
 
 type DocumentType = PolicyDocument['type'];
 
@@ -10,8 +12,8 @@ export interface PoliciesInForce {
   /** Takes the document of a `policy_document` event; from the next event on it counts. */
   enter(event: CustodyEvent): void;
   registryOf(tenant: string): Registry | undefined;
-  /** The parsed document of a type; the same object until another comes into force. */
-  documentOf(type: DocumentType): unknown;
+  rules(): RuleSet;
+  suppressions(): Suppressions;
   /** By type. */
   digests(): Readonly<Record<string, string>>;
   /** What a snapshot keeps. */
@@ -23,16 +25,22 @@ const registriesMax = 1024;
 
 export function createPoliciesInForce(): PoliciesInForce {
   const documents = new Map<DocumentType, PolicyDocument>();
-  const parsed = new Map<DocumentType, unknown>();
+  let registryDocument: unknown;
   const registries = new Map<string, Registry>();
+  let rules = noRules;
+  let suppressions = noSuppressions;
   let digests: Readonly<Record<string, string>> = {};
 
   function put(document: PolicyDocument): void {
     const value = parse(document.document);
     if (value === undefined) return;
     documents.set(document.type, document);
-    parsed.set(document.type, value);
-    if (document.type === 'registry') registries.clear();
+    if (document.type === 'registry') {
+      registryDocument = value;
+      registries.clear();
+    }
+    if (document.type === 'rules') rules = compileRuleSet(value).set;
+    if (document.type === 'suppressions') suppressions = compileSuppressions(value).suppressions;
     digests = Object.fromEntries([...documents].sort().map(([type, { digest }]) => [type, digest]));
   }
 
@@ -41,17 +49,17 @@ export function createPoliciesInForce(): PoliciesInForce {
       if (document !== undefined) put(document);
     },
     registryOf(tenant) {
-      const document = parsed.get('registry');
-      if (document === undefined) return undefined;
+      if (registryDocument === undefined) return undefined;
       let registry = registries.get(tenant);
       if (registry === undefined) {
         if (registries.size >= registriesMax) registries.clear();
-        registry = compileRegistry(document, tenant);
+        registry = compileRegistry(registryDocument, tenant);
         registries.set(tenant, registry);
       }
       return registry;
     },
-    documentOf: (type) => parsed.get(type),
+    rules: () => rules,
+    suppressions: () => suppressions,
     digests: () => digests,
     saved: () => [...documents.values()],
     restore(saved) {

@@ -40,7 +40,7 @@ export function rememberIntent(memory: SessionMemory, event: CustodyEvent): void
 export function rememberResult(memory: SessionMemory, event: CustodyEvent, call: CallFacts): void {
   const { result } = event;
   if (result === undefined) return;
-  const source = sourceOf(memory, call);
+  const source = sourceOf(memory, call, (result.shapes?.['instruction'] ?? 0) > 0);
   if (result.tokens !== undefined)
     for (const token of decodeTokens(result.tokens)) addToken(memory.read, token, call.index);
   if (source.untrusted && memory.untrusted.length < maxUntrusted && !memory.untrusted.includes(source))
@@ -50,7 +50,7 @@ export function rememberResult(memory: SessionMemory, event: CustodyEvent, call:
       memory.sensitive.set(dataClass, source);
 }
 
-function sourceOf(memory: SessionMemory, call: CallFacts): SourceFacts {
+function sourceOf(memory: SessionMemory, call: CallFacts, instructs: boolean): SourceFacts {
   const known = memory.sources.get(call.index);
   if (known !== undefined) return known;
   const source: SourceFacts = {
@@ -60,6 +60,7 @@ function sourceOf(memory: SessionMemory, call: CallFacts): SourceFacts {
     server: call.server,
     zone: call.zone,
     untrusted: call.traits.untrustedOutput,
+    instructs,
   };
   memory.sources.set(call.index, source);
   if (memory.sources.size > maxSources) {

@@ -1,6 +1,8 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { glob, inCidr } from './cel-functions.ts';
 import { readMember, type Shape } from './cel-type.ts';
+import { cheapFirst } from './quick-order.ts';
+import { changes, textTests } from './quick-text.ts';
+import { comparisons, isScalar, isText, type Scalar } from './shape-kind.ts';
 
 /**
  * A part of a condition as a plain function over raw facts, with CEL's own meaning: `undefined` is CEL's error, which an
@@ -29,7 +31,7 @@ export function quickParts(
   root: ASTNode,
   variables: Readonly<Record<string, Shape>>,
 ): { readonly tests: readonly Quick[]; readonly isWhole: boolean } {
-  const parts = conjuncts(root);
+  const parts = cheapFirst(root);
   const tests = parts.flatMap((part) => {
     const typed = quick(part, { variables });
     return typed === undefined ? [] : [typed.run];
@@ -41,10 +43,6 @@ export function quickParts(
 export function quickValue(root: ASTNode, variables: Readonly<Record<string, Shape>>): Quick | undefined {
   const typed = quick(root, { variables });
   return typed === undefined || !isScalar(typed.shape) ? undefined : typed.run;
-}
-
-function conjuncts(node: ASTNode): ASTNode[] {
-  return node.op === '&&' ? node.args.flatMap(conjuncts) : [node];
 }
 
 /** `undefined` for what is left to CEL. */
@@ -171,17 +169,6 @@ function negation(inside: Typed | undefined): Typed | undefined {
   };
 }
 
-type Scalar = string | number | boolean;
-
-const comparisons: Readonly<Record<string, (left: Scalar, right: Scalar) => boolean>> = {
-  '==': (left, right) => left === right,
-  '!=': (left, right) => left !== right,
-  '<': (left, right) => left < right,
-  '<=': (left, right) => left <= right,
-  '>': (left, right) => left > right,
-  '>=': (left, right) => left >= right,
-};
-
 function comparison(op: string, left: Typed | undefined, right: Typed | undefined): Typed | undefined {
   const test = comparisons[op];
   if (left === undefined || right === undefined || test === undefined) return undefined;
@@ -277,24 +264,6 @@ function method(
   return test === undefined ? undefined : mapped(subject, bool, (value) => test(value as string));
 }
 
-const changes: Readonly<Record<string, ((value: string) => string) | undefined>> = {
-  lowerAscii: (value) => value.toLowerCase(),
-  upperAscii: (value) => value.toUpperCase(),
-  trim: (value) => value.trim(),
-};
-
-const textTests: Readonly<Record<string, ((argument: string) => (value: string) => boolean) | undefined>> = {
-  startsWith: (argument) => (value) => value.startsWith(argument),
-  endsWith: (argument) => (value) => value.endsWith(argument),
-  contains: (argument) => (value) => value.includes(argument),
-  glob: (argument) => (value) => glob(value, argument),
-  inCidr: (argument) => (value) => inCidr(value, argument),
-  matches: (argument) => {
-    const pattern = new RegExp(argument);
-    return (value) => pattern.test(value);
-  },
-};
-
 /** `exists` is true when one element is, `all` is false when one is; otherwise an error of one is an error of the whole. */
 function quantified(
   name: 'exists' | 'all',
@@ -325,18 +294,4 @@ function quantified(
       return outcome;
     },
   };
-}
-
-function typeName(shape: Shape): string {
-  if (shape.properties !== undefined || shape.items !== undefined || shape.additionalProperties)
-    return 'object';
-  return shape.type ?? typeof (shape.const ?? shape.enum?.[0]);
-}
-
-function isText(shape: Shape): boolean {
-  return typeName(shape) === 'string';
-}
-
-function isScalar(shape: Shape): boolean {
-  return ['string', 'boolean', 'integer', 'number'].includes(typeName(shape));
 }

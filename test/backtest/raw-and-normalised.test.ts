@@ -13,8 +13,8 @@ import { sharedData } from '../support/shared-data.ts';
 const data = sharedData();
 const config = configSchema.parse({});
 /** Enough of each recording to fill the detectors' memories and to see every tenant. */
-const WARMUP_SESSIONS = 120;
-const STREAM_SESSIONS = 100;
+const WARMUP_SESSIONS = 60;
+const STREAM_SESSIONS = 60;
 
 type Reduce = (event: CustodyEvent) => CustodyEvent;
 

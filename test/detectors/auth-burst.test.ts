@@ -156,3 +156,13 @@ describe('a flood of made-up names', () => {
     expect(tenant.principals.size).toBe(256);
   });
 });
+
+it('counts the names a source tried in this burst only', () => {
+  const { run, login } = logins();
+  login({ who: 'old-name', from: '203.0.113.9' });
+  run.wait(3_600_000);
+  const alerts = Array.from({ length: 5 }, () => login({ who: 'new-name', from: '203.0.113.9' }));
+  expect(alerts.flat()).toMatchObject([
+    { title: 'Burst of refused logins', observed: '5 refused logins in 4 s of new-name' },
+  ]);
+});

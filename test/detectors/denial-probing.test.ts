@@ -88,8 +88,8 @@ describe('probing', () => {
     const watch = watching({ ...detector, newTenantState: () => tenant });
     for (let index = 0; index < 3000; index += 1)
       watch.call('s', { tool: `tool_${index}` }, { ...refused, actor: { id: `made-up-${index % 700}` } });
-    expect(tenant.actors.size).toBe(256);
-    expect(sizeOf(tenant)).toBeLessThan(20_000);
+    expect(tenant.actors.size).toBe(128);
+    expect(sizeOf(tenant)).toBeLessThan(12_000);
   });
 });
 

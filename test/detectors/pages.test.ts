@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { accessDetectors } from '../../detectors/access-detectors.ts';
 import { contentDetectors } from '../../detectors/content-detectors.ts';
 import { operationsDetectors } from '../../detectors/operations-detectors.ts';
 import { configSchema } from '../../schemas/config.ts';
@@ -48,7 +49,10 @@ describe.each(pages)('the page of %s', (_id, page) => {
 });
 
 it.each([
-  ...[...contentDetectors(detectConfig()), ...operationsDetectors(detectConfig())].map(({ id }) => id),
+  ...[accessDetectors, contentDetectors, operationsDetectors].flatMap((detectors) =>
+    detectors(detectConfig()).map(({ id }) => id),
+  ),
+  'scope-drift',
   'loop',
   'receipt-gap',
 ])('%s has a page with a query and its settings', (id) => {

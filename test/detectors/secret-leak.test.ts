@@ -16,7 +16,9 @@ const learned = (...usual: readonly Call[]) => {
 
 describe('secret-leak', () => {
   it('alerts high on a secret sent to a place no session has used', () => {
-    const [shown, sent, ...more] = learned(read, send).session('s', [
+    const run = starting();
+    repeat(run, 105, () => [read, send]);
+    const [shown, sent, ...more] = run.session('s', [
       showing(read, { findings: key }),
       holding({ ...send, to: ['evil.example'] }, { findings: key }),
     ]);

@@ -65,7 +65,7 @@ async function open(doors: Doors = {}): Promise<string> {
     incidents: {
       events: doors.topic ?? events,
       raw: 'raw' in doors ? doors.raw : store.store().raw,
-      clock: { nowMs: () => START_MS + 120_000 } as never,
+      clock: { nowMs: () => START_MS + 120_000 },
       logger: createLogger({ level: 'silent' }),
     },
   });

@@ -33,7 +33,7 @@ function expectInert(page: string): void {
   expect(page).toContain('&lt;script&gt;');
   expect(page).not.toMatch(/<script|<img|<link|<iframe|javascript:|\u202e/i);
   expect(page).not.toMatch(/<[^>]*\s(?:src|href|on\w+|style)=|url\(|@import/i);
-  expect(page).toContain("default-src 'none'");
+  expect(page).toContain('default-src &#39;none&#39;');
   expect(page.match(/<svg/g)?.length).toBeGreaterThan(1);
 }
 

@@ -67,6 +67,7 @@ describe('words of a text', () => {
         tokensOf(between);
         expect(tokensOf(text)).toEqual(before);
       }),
+      { numRuns: 25 },
     );
   });
 
