@@ -4,6 +4,7 @@ import { describeViolation, type Violation } from './allowed-set-words.ts';
 import { ticketWorth } from './approval.ts';
 import { wasMade } from './call-outcome.ts';
 import { admit, newFloodGuard, type FloodGuard } from './counters/flood-guard.ts';
+import { pushBounded } from './counters/kept-entry.ts';
 import type { CallFacts, DetectEvent, Detector, Raise } from './detector.ts';
 import type { RegisteredAgent, RegisteredClient, Registry } from './registry/registry.ts';
 
@@ -50,9 +51,7 @@ function tell(
     if (session.raised?.includes(key) === true) continue;
     const admitted = admit(tenant.flood, detected.timeMs, config.alerts_per_hour);
     if (admitted === 'no') return;
-    const raised = (session.raised ??= []);
-    if (raised.length >= maxRaised) raised.shift();
-    raised.push(key);
+    pushBounded((session.raised ??= []), key, maxRaised);
     const isExcepted = ticketWorth(detected) === 'registered';
     raise(describeViolation(violation, call, key, isExcepted, admitted === 'last'));
   }

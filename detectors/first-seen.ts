@@ -128,7 +128,8 @@ function severityOf(
   if (tool !== undefined && isGrave && tool.others <= fewActors && isSettled(tool))
     return { severity: isRegistered ? 'low' : 'medium', kind: 'actor-of-tool' };
   if (actor === undefined && !isRegistered && isSettled(tenant)) return { severity: 'low', kind: 'actor' };
-  return { severity: isConsequential ? 'info' : undefined, kind: 'tool' };
+  const isNews = isConsequential && (isGrave || tool === undefined);
+  return { severity: isNews ? 'info' : undefined, kind: 'tool' };
 }
 
 /** Whether the registry says which tools the agent may use: without a list, any name is allowed. */

@@ -1,6 +1,7 @@
 import type { DetectConfig } from '../schemas/config.ts';
 import { hasConsequences, wasMade } from './call-outcome.ts';
 import { admit, newFloodGuard, type FloodGuard } from './counters/flood-guard.ts';
+import { pushBounded } from './counters/kept-entry.ts';
 import type { DetectEvent, Detector, Raise } from './detector.ts';
 import {
   expireBypass,
@@ -110,8 +111,7 @@ function judgeName(
   if (found === undefined) return;
   const admitted = admit(tenant.flood, detected.timeMs, config.alerts_per_hour);
   if (admitted === 'no') return;
-  const raised = (session.raised ??= []);
-  if (raised.length < maxRaised) raised.push(key);
+  pushBounded((session.raised ??= []), key, maxRaised);
   const isGrave = detected.call !== undefined && hasConsequences(detected.call);
   raise(describeUnregistered(found, key, isGrave, admitted === 'last'));
 }

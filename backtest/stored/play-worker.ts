@@ -1,10 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { builtInDetectors } from '../../detectors/built-in.ts';
+import type { Detector } from '../../detectors/detector.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import type { DetectConfig } from '../../schemas/config.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
 import type { ControlRecords } from './control-records.ts';
-import { timedDetectors, type DetectorTimes } from './detector-times.ts';
+import { timedDetector, type DetectorTimes } from './detector-times.ts';
 import { newScoreSummary, scoreSummaryProbe, type ScoreSummary } from './score-summary.ts';
 import { readRows } from './stored-row.ts';
 import { createUnitPlayer } from './unit-player.ts';
@@ -44,7 +44,7 @@ function main(work: PlayWork, post: (message: FromPlayer) => void): (message: To
   const player = createUnitPlayer({
     ...{ config, inForce, control, fromMs, onScore },
     onAlert: (alert) => alerts.push(alert),
-    ...(profile ? { detectors: () => timedDetectors(builtInDetectors(config, onScore), times) } : {}),
+    ...(profile ? { wrap: (detector: Detector) => timedDetector(detector, times) } : {}),
   });
   return (message) => {
     if (message.kind === 'finish') {

@@ -15,8 +15,8 @@ export interface UnitPlayerOptions {
   readonly fromMs: number;
   readonly onAlert: (alert: Alert) => void;
   readonly onScore?: ScoreProbe;
-  /** Instead of those the engine makes. */
-  readonly detectors?: () => readonly Detector[];
+  /** Put around each detector, to measure it. */
+  readonly wrap?: (detector: Detector) => Detector;
 }
 
 /** Plays the rows of one unit after another; tenants follow each other, each in log order. */
@@ -46,10 +46,9 @@ export function createUnitPlayer(options: UnitPlayerOptions): UnitPlayer {
     pending = control.get(partition) ?? none;
     at = 0;
     tenants = 0;
-    const detectors = options.detectors?.();
     const begun = createEngine(config, {
       ...(options.onScore === undefined ? {} : { onScore: options.onScore }),
-      ...(detectors === undefined ? {} : { detectors }),
+      ...(options.wrap === undefined ? {} : { wrap: options.wrap }),
     });
     for (const event of inForce) begun.process({ event, appendTimeMs });
     return begun;

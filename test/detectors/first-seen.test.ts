@@ -40,6 +40,7 @@ describe('a tool an actor never used', () => {
     const { call } = settled(10);
     expect(call('new', note).map(({ severity }) => severity)).toEqual(['info']);
     expect(call('new', { tool: 'list_pages' })).toEqual([]);
+    expect(call('new', reply, { actor: { id: 'agent-2', type: 'agent' } })).toEqual([]);
   });
 
   it('is info for an agent that tries a new one every few sessions', () => {
