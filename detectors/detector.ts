@@ -214,6 +214,11 @@ export interface Finding {
   readonly mode?: Alert['mode'];
   readonly suppressedBy?: string;
   readonly runbook?: string;
+  /**
+   * False where the finding says that a rule was broken and nothing about whether the agent was misled, such as a missing
+   * ticket: then the session may be learned from. True when absent.
+   */
+  readonly holds?: boolean;
   readonly references: Alert['references'];
 }
 

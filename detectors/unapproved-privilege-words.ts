@@ -57,6 +57,7 @@ export function describeUnapproved(
         ? `${capital(what)} call without approval`
         : 'Call without the approval it requires',
     severity,
+    holds: severity === 'high',
     score: severity === 'high' ? 0.95 : severity === 'medium' ? 0.75 : 0.4,
     reason: `Call ${callIndex + 1}: ${observed}; ${normal}.${from}${policy}${before}`,
     observed,

@@ -13,6 +13,10 @@ export const requirements = {
   P8: 'Listens on loopback unless configured, and then only with authentication and TLS.',
   P9: 'The stages give the same hashes and alerts for the same log whatever runs them.',
   P10: 'Bad input gets a clear error naming field and reason; never a crash, a hang or unbounded memory.',
+  Q1: 'Detectors cannot be taught: attack sessions in the stream cost less than 0.03 recall.',
+  Q2: 'No value of a tenant reaches what tenants share, and what one tenant does changes no alert of another.',
+  Q3: 'Every detector and every rule fires on a planted incident and stays quiet on its look-alike.',
+  Q4: 'Ways around detection are played, and the page on them says what is caught and what is not.',
 } as const;
 
 export type RequirementId = keyof typeof requirements;

@@ -207,7 +207,13 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
         counts.repeated += 1;
       else
         alerts.push(
-          inIncident(tenant, session, buildAlert(current, finding, detected, session.key), detected),
+          inIncident(
+            tenant,
+            session,
+            buildAlert(current, finding, detected, session.key),
+            detected,
+            finding.holds !== false,
+          ),
         );
     };
     for (const index of byKind.get(detected.event.kind) ?? []) {
@@ -223,12 +229,13 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     session: SessionRecord,
     alert: Alert,
     detected: DetectEvent,
+    holds: boolean,
   ): Alert {
     const digests = policies.digests();
     const told = suppress(alert, policies.suppressions(), detected.timeMs);
     const judged = Object.keys(digests).length === 0 ? told : { ...told, policy_digests: digests };
     if (judged.mode !== undefined) return judged;
-    const entered = enterIncident(tenant, session, judged, detected);
+    const entered = enterIncident(tenant, session, judged, detected, holds);
     if (entered.changed !== undefined) changedSessions.add(entered.changed);
     return entered.alert;
   }

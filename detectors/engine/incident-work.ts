@@ -23,6 +23,7 @@ export function enterIncident(
   session: SessionRecord,
   alert: Alert,
   detected: DetectEvent,
+  holds: boolean,
 ): { readonly alert: Alert; readonly changed: SessionRecord | undefined } {
   const { session_key: key } = alert;
   const about = key === session.key ? session : key === undefined ? undefined : tenant.sessions.get(key);
@@ -32,7 +33,7 @@ export function enterIncident(
     current: about?.incident,
   });
   if (about !== undefined) about.incident = { id, isOwn };
-  if (quarantines[alert.severity]) {
+  if (holds && quarantines[alert.severity]) {
     if (about !== undefined) quarantine(about, id);
     else if (key !== undefined) quarantineHeld(tenant.record, key, id);
   }

@@ -18,10 +18,17 @@ export interface Judged {
 /** What happens to alerts: nothing, or every incident is dismissed at once, so that every session is learned from. */
 export type Analyst = 'silent' | 'dismisses all';
 
+export interface JudgingOptions {
+  /** State to go on from. */
+  readonly state?: State;
+  /** Sessions that nothing is learned from, whatever was seen of them. */
+  readonly neverLearned?: ReadonlySet<string>;
+}
+
 export type State = readonly { readonly name: string; readonly value: Uint8Array }[];
 
 /** An engine as it runs live, with a note of what it said of each session. */
-export function judgingEngine(state?: State) {
+export function judgingEngine({ state: restored, neverLearned }: JudgingOptions = {}) {
   const judged = new Map<string, Judged>();
   let session: string | undefined;
   const of = (name: string): Judged => {
@@ -30,13 +37,20 @@ export function judgingEngine(state?: State) {
     return known;
   };
   const engine: Engine = createEngine(detectConfig(), {
+    // A recorded session is closed by its own last record: what is learned then is of `session`.
+    wrap: (detector) => ({
+      ...detector,
+      learn(state) {
+        if (session === undefined || neverLearned?.has(session) !== true) detector.learn?.(state);
+      },
+    }),
     onScore({ score }) {
       if (session === undefined) return;
       const known = of(session);
       known.score = Math.max(known.score, score);
     },
   });
-  if (state !== undefined) engine.restore(state);
+  if (restored !== undefined) engine.restore(restored);
 
   function note(alert: Alert): void {
     if (session === undefined || !isPaging(alert)) return;
