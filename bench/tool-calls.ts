@@ -19,6 +19,22 @@ const actions = ['read', 'read', 'read', 'read', 'egress', 'write', 'write', 'eg
 
 export const callsPerSession = 8;
 
+/** A registry that knows the tools below, as most tenants would have one. */
+export const toolRegistry = {
+  version: 1,
+  zones: [
+    { name: 'ours', trust: 'internal' },
+    { name: 'partners', trust: 'vendor' },
+    { name: 'web', trust: 'external', destinations: ['example'] },
+  ],
+  servers: [0, 1, 2].map((server) => ({
+    name: `server-${server}`,
+    zone: server === 2 ? 'partners' : 'ours',
+    tools: tools.map((name, index) => ({ name, action: actions[index] })),
+  })),
+  agents: [{ id: 'agent-*' }],
+};
+
 export interface Shape {
   readonly tenants: number;
   /** Open at the same time, over all tenants. */

@@ -26,16 +26,11 @@ export interface Unapproved {
   readonly lacksPolicy: boolean;
 }
 
-/** The finding in words; `accepted`: of how many sessions people have said that such a call was fine. */
-export function describeUnapproved(
-  unapproved: Unapproved,
-  accepted: number,
-  acceptedMin: number,
-  about: FindingSubject | undefined,
-): Finding {
+/** The finding in words. Only what is grave keeps the session from being learned from: a missing ticket misleads nobody. */
+export function describeUnapproved(unapproved: Unapproved, about: FindingSubject | undefined): Finding {
   const { actorKey, toolKey, callIndex, eventId, action, requires, worth, ticket, source, lacksPolicy } =
     unapproved;
-  const severity = severityOf(unapproved, accepted >= acceptedMin);
+  const severity = severityOf(unapproved);
   const what = kindText(unapproved);
   const lacking =
     requires === 'approval' && worth === 'none' ? 'without an approval' : ticketWords(worth, ticket);
@@ -49,8 +44,6 @@ export function describeUnapproved(
       ? ''
       : ` A value of its arguments came from ${shown(source.toolKey)} (call ${source.index + 1}), which strangers write.`;
   const policy = lacksPolicy ? ' It was allowed, and no policy is named as the reason.' : '';
-  const before =
-    accepted === 0 ? '' : ` In ${accepted} sessions before, people have said that this was fine.`;
   return {
     title:
       requires === undefined
@@ -58,8 +51,8 @@ export function describeUnapproved(
         : 'Call without the approval it requires',
     severity,
     holds: severity === 'high',
-    score: severity === 'high' ? 0.95 : severity === 'medium' ? 0.75 : 0.4,
-    reason: `Call ${callIndex + 1}: ${observed}; ${normal}.${from}${policy}${before}`,
+    score: severity === 'high' ? 0.95 : 0.75,
+    reason: `Call ${callIndex + 1}: ${observed}; ${normal}.${from}${policy}`,
     observed,
     normal,
     distance: worth === 'none' ? 'neither ticket nor approver' : 'the ticket does not count',
@@ -70,16 +63,19 @@ export function describeUnapproved(
   };
 }
 
-function severityOf(
-  { requires, isRegisteredGrave, isPrivileged, source, worth }: Unapproved,
-  isAccepted: boolean,
-): Finding['severity'] {
+function severityOf({
+  requires,
+  isRegisteredGrave,
+  isPrivileged,
+  source,
+  worth,
+}: Unapproved): 'high' | 'medium' {
   if (requires !== undefined || isRegisteredGrave) return 'high';
   // Deleting what a list has named is daily work; giving rights to whom a stranger has named is not.
   if (source !== undefined && isPrivileged) return 'high';
   // A ticket that is not one is worse than none.
   if (worth === 'unknown' || worth === 'elsewhere') return 'high';
-  return isAccepted && !isPrivileged ? 'low' : 'medium';
+  return 'medium';
 }
 
 function kindText({ isDestructive, isPrivileged }: Unapproved): string {

@@ -1,18 +1,12 @@
 import type { DetectConfig } from '../schemas/config.ts';
 import { isValidTicket, ticketWorth, type TicketWorth } from './approval.ts';
 import { wasMade } from './call-outcome.ts';
-import { addItem, type KnownItems } from './learning/known-items.ts';
 import { addDistinct, pushBounded } from './counters/kept-entry.ts';
 import type { CallFacts, DetectEvent, Detector, FindingSubject, Raise, SourceFacts } from './detector.ts';
 import { itemHash, pairHash } from './learning/item-hash.ts';
 import type { RegisteredTool, Registry } from './registry/registry.ts';
 import { toolOfCall } from './registry/tool-of-call.ts';
 import { describeUnapproved, type Unapproved } from './unapproved-privilege-words.ts';
-
-interface PrivilegeTenant {
-  /** Actor and tool whose calls without a ticket somebody has judged to be fine: sessions with them were released for learning. */
-  readonly accepted: KnownItems;
-}
 
 /** A request that nobody has answered yet. */
 interface Pending {
@@ -33,31 +27,24 @@ interface PrivilegeSession {
 const maxApproved = 16;
 const maxPending = 16;
 const maxRaised = 32;
-const maxAccepted = 1024;
-/** Sessions in which people have found such a call of an actor to be fine, before it no longer pages. */
-const acceptedMin = 3;
 const pairClass = 13;
 
 /** A privileged or destructive call was carried out, and nobody has approved it. */
 export function unapprovedPrivilege(
   config: DetectConfig['unapproved_privilege'],
-): Detector<PrivilegeTenant, PrivilegeSession> {
+): Detector<undefined, PrivilegeSession> {
   return {
     id: 'unapproved-privilege',
     version: 1,
-    newTenantState: () => ({ accepted: new Map() }),
+    newTenantState: () => undefined,
     newSessionState: () => ({ approved: undefined, pending: undefined, raised: undefined }),
     kinds: ['tool_call', 'policy', 'session', 'plan', 'api_call'],
 
-    step(detected, { tenant, session }, raise) {
+    step(detected, { session }, raise) {
       keepApproval(session, detected);
       const { call } = detected;
-      if (call !== undefined) judgeCall(tenant, session, detected, call, raise);
-      if (session.pending !== undefined) judgePending(config, tenant, session, detected, raise);
-    },
-
-    learn({ tenant, session: { raised = [] } }) {
-      for (const pair of raised) addItem(tenant.accepted, pair, maxAccepted);
+      if (call !== undefined) judgeCall(session, detected, call, raise);
+      if (session.pending !== undefined) judgePending(config, session, detected, raise);
     },
   };
 }
@@ -72,7 +59,6 @@ function keepApproval(session: PrivilegeSession, { event }: DetectEvent): void {
 }
 
 function judgeCall(
-  tenant: PrivilegeTenant,
   session: PrivilegeSession,
   detected: DetectEvent,
   call: CallFacts,
@@ -91,7 +77,7 @@ function judgeCall(
   if (pending >= 0 && (isSettled || made === 'yes')) session.pending?.splice(pending, 1);
   if (isSettled) return;
   const unapproved = unapprovedOf(detected, call, registered, worth);
-  if (made === 'yes') tell(tenant, session, unapproved, undefined, raise);
+  if (made === 'yes') tell(session, unapproved, undefined, raise);
   else if (pending < 0) {
     const subject = subjectOf(detected, call);
     pushBounded(
@@ -168,7 +154,6 @@ function isOfStrangers(
 }
 
 function tell(
-  tenant: PrivilegeTenant,
   session: PrivilegeSession,
   unapproved: Unapproved,
   subject: FindingSubject | undefined,
@@ -177,14 +162,12 @@ function tell(
   const raised = (session.raised ??= []);
   if (raised.includes(unapproved.pair)) return;
   pushBounded(raised, unapproved.pair, maxRaised);
-  const accepted = tenant.accepted.get(unapproved.pair) ?? 0;
-  raise(describeUnapproved(unapproved, accepted, acceptedMin, subject));
+  raise(describeUnapproved(unapproved, subject));
 }
 
 /** A request without an answer was carried out as far as anybody can tell. */
 function judgePending(
   { answer_within_ms }: DetectConfig['unapproved_privilege'],
-  tenant: PrivilegeTenant,
   session: PrivilegeSession,
   { event, timeMs }: DetectEvent,
   raise: Raise,
@@ -193,7 +176,7 @@ function judgePending(
   const { pending = [] } = session;
   while (pending[0] !== undefined && (isOver || timeMs - pending[0].timeMs > answer_within_ms)) {
     const due = pending.shift();
-    if (due !== undefined) tell(tenant, session, due.unapproved, due.subject, raise);
+    if (due !== undefined) tell(session, due.unapproved, due.subject, raise);
   }
   if (pending.length === 0) session.pending = undefined;
 }

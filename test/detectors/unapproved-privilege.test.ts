@@ -144,43 +144,30 @@ describe('a destructive or privileged call without approval', () => {
     expect(refused.end('s')).toEqual([]);
   });
 
-  it('is low once people have said three times that it was fine, of this actor and tool only', () => {
+  it('is told in every session, whatever people have said before: who wants quiet writes a suppression', () => {
     const { call, end, judge } = start();
-    const accept = (session: string, what: Call) => {
-      const [alert] = call(session, what);
-      end(session);
-      judge(alert?.incident_id ?? '', 'benign_true_positive');
-      return alert?.severity;
-    };
-    expect(['a', 'b', 'c', 'd'].map((session) => accept(session, wipe))).toEqual([
-      'medium',
-      'medium',
-      'medium',
-      'low',
-    ]);
-    expect(call('e', grant)).toMatchObject([{ severity: 'medium' }]);
-    expect(call('f', wipe, { actor: { id: 'agent-2', type: 'agent' } })).toMatchObject([
-      { severity: 'medium' },
-    ]);
-  });
-
-  it('stays medium for a privileged call, whatever people have said', () => {
-    const { call, end, judge } = start();
-    const severities = ['a', 'b', 'c', 'd', 'e'].map((session) => {
-      const [alert] = call(session, grant);
-      end(session);
-      judge(alert?.incident_id ?? '', 'benign_true_positive');
-      return alert?.severity;
-    });
-    expect(new Set(severities)).toEqual(new Set(['medium']));
-  });
-
-  it('is not learned from a session that nobody has judged', () => {
-    const { call, end } = start();
-    for (let day = 0; day < 40; day += 1) {
-      expect(call(`s-${day}`, wipe)).toMatchObject([{ severity: 'medium' }]);
+    for (let day = 0; day < 10; day += 1) {
+      const [alert] = call(`s-${day}`, wipe);
+      expect(alert).toMatchObject({ severity: 'medium' });
       end(`s-${day}`);
+      if (day % 2 === 0) judge(alert?.incident_id ?? '', 'benign_true_positive');
     }
+  });
+
+  it.each<[string, object | undefined, number]>([
+    ['medium', undefined, 1],
+    [
+      'high',
+      { servers: [{ name: 'crm', tools: [{ name: 'delete_records', requires_ticket: true }] }] },
+      0,
+    ],
+  ])('keeps the session from being learned from where it is high only: %s', (severity, registry, learned) => {
+    let learnedCount = 0;
+    const detector = { ...unapprovedPrivilege(config), learn: () => void (learnedCount += 1) };
+    const { call, end } = watching(detector, registry);
+    expect(call('s', wipe)).toMatchObject([{ severity }]);
+    end('s');
+    expect(learnedCount).toBe(learned);
   });
 
   it('is the same after a restart between request and end', () => {
