@@ -11,7 +11,7 @@ import type { SetExitCode } from './options.ts';
 
 /** `custody bundle`: evidence of a case in one file that anybody can verify offline. */
 export function bundleCommand(setExitCode: SetExitCode): Command {
-  const bundle = new Command('bundle')
+  return new Command('bundle')
     .description('evidence bundles: export a case, hand it on, verify it offline')
     .addHelpText(
       'after',
@@ -20,16 +20,11 @@ Examples:
   custody bundle create --case INC-42 --alert 7d0f… --key bundle.key --out inc-42.zip
   custody bundle verify inc-42.zip --trust trust.json --json
   custody bundle transfer inc-42.zip --actor dana --to "CERT, M. Example" --reason "handed over" --key bundle.key`,
-    );
-  const commands = [
-    bundleCreateCommand(),
-    bundleVerifyCommand(setExitCode),
-    bundleOpenCommand(),
-    bundleTransferCommand(),
-    bundleNoteCommand(),
-    bundleAttachCommand(),
-  ];
-  // A wrong option of theirs is a usage error like any other.
-  for (const command of commands) bundle.addCommand(command.exitOverride());
-  return bundle;
+    )
+    .addCommand(bundleCreateCommand())
+    .addCommand(bundleVerifyCommand(setExitCode))
+    .addCommand(bundleOpenCommand())
+    .addCommand(bundleTransferCommand())
+    .addCommand(bundleNoteCommand())
+    .addCommand(bundleAttachCommand());
 }

@@ -30,9 +30,7 @@ interface ListOptions extends CommonOptions {
 
 /** `custody incident`: what alerts add up to, and the work on it. */
 export function incidentCommand(): Command {
-  // Before the parts are added: they take over how errors end.
   const incident = new Command('incident')
-    .exitOverride()
     .description('work on incidents: alerts that belong together')
     .addHelpText(
       'afterAll',

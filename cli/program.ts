@@ -11,6 +11,7 @@ import { incidentCommand } from './incident.ts';
 import { keysCommand } from './keys.ts';
 import { migrateCommand } from './migrate.ts';
 import { notaryCommand } from './notary.ts';
+import type { SetExitCode } from './options.ts';
 import { queryCommand } from './query.ts';
 import { receiptCommand } from './receipt.ts';
 import { refillCommand } from './refill.ts';
@@ -33,10 +34,27 @@ import { witnessCommand } from './witness.ts';
  * one sentence, as JSON when the command was asked for `--json`.
  */
 export async function run(argv: readonly string[]): Promise<number> {
+  let exitCode: number = exitCodes.ok;
+  try {
+    await newProgram((code) => (exitCode = code)).parseAsync([...argv]);
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (!(error instanceof CustodyError)) throw error;
+    process.stderr.write(
+      argv.includes('--json')
+        ? `${JSON.stringify({ error: { code: error.code, message: error.message, path: error.path } })}\n`
+        : `custody: ${error.message}\n`,
+    );
+    return exitCodeOf(error);
+  }
+}
+
+/** Every command, its parts below it; a wrong command line is thrown as a CommanderError. */
+export function newProgram(setExitCode: SetExitCode): Command {
   const program = new Command('custody')
     .description('Audit and detection for what AI agents do through MCP tools')
     .version(version)
-    .exitOverride()
     .showHelpAfterError('(run with --help for the options)')
     .addHelpText(
       'after',
@@ -77,19 +95,13 @@ Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 store invalid, 4 undecid
     registryCommand,
     configCommand,
   ];
-  let exitCode: number = exitCodes.ok;
-  for (const create of commands) program.addCommand(create((code) => (exitCode = code)).exitOverride());
-  try {
-    await program.parseAsync([...argv]);
-    return exitCode;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    if (!(error instanceof CustodyError)) throw error;
-    process.stderr.write(
-      argv.includes('--json')
-        ? `${JSON.stringify({ error: { code: error.code, message: error.message, path: error.path } })}\n`
-        : `custody: ${error.message}\n`,
-    );
-    return exitCodeOf(error);
-  }
+  for (const create of commands) program.addCommand(create(setExitCode));
+  throwUsageErrors(program);
+  return program;
+}
+
+/** Parts do not take this over from the group they are added to. */
+function throwUsageErrors(command: Command): void {
+  command.exitOverride();
+  for (const part of command.commands) throwUsageErrors(part);
 }

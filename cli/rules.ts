@@ -18,8 +18,8 @@ Examples:
   custody rules explain --event event.json my-rules/   which rules match it, and each part of their conditions
   custody rules import-sigma sigma/*.yml > mine.yaml   Sigma rules for product: mcp`,
     )
-    .addCommand(rulesLintCommand(setExitCode).exitOverride())
-    .addCommand(rulesTestCommand(setExitCode).exitOverride())
-    .addCommand(rulesExplainCommand().exitOverride())
-    .addCommand(rulesImportCommand(setExitCode).exitOverride());
+    .addCommand(rulesLintCommand(setExitCode))
+    .addCommand(rulesTestCommand(setExitCode))
+    .addCommand(rulesExplainCommand())
+    .addCommand(rulesImportCommand(setExitCode));
 }

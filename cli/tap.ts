@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { eventsEndpoint } from '../collectors/tap/post-events.ts';
 import type { Notice, RecorderOptions, ServerExit } from '../collectors/tap/recorder.ts';
 import { startRecorderThread } from '../collectors/tap/recorder-thread.ts';
 import { startRelay } from '../collectors/tap/relay.ts';
 import { limits, TENANT_PATTERN } from '../schemas/event.ts';
 import type { SetExitCode } from './options.ts';
+import { intentOf, provenanceIn } from './tap-intent.ts';
 
 interface TapOptions {
   readonly server: string;
@@ -17,6 +18,9 @@ interface TapOptions {
   readonly collector: string;
   readonly dataDir: string;
   readonly spoolMaxMib: number;
+  readonly intent?: string;
+  readonly intentFile?: string;
+  readonly config?: string;
 }
 
 const MiB = 1024 * 1024;
@@ -39,6 +43,15 @@ export function tapCommand(setExitCode: SetExitCode = (code) => void (process.ex
     .option('--tenant <id>', 'tenant the records belong to', tenant, 'default')
     .option('--actor <id>', 'the agent that makes the calls', bounded)
     .option('--session <key>', 'key of the agent task, if whoever starts the tap knows it', bounded)
+    .addOption(
+      new Option('--intent <text>', 'what the agent was asked; only fingerprints of its words are recorded'),
+    )
+    .addOption(
+      new Option('--intent-file <file>', 'the same from a file, where other users cannot see it').conflicts(
+        'intent',
+      ),
+    )
+    .option('-c, --config <file>', 'configuration to take `ingest.provenance` from (default: its defaults)')
     .option('--collector <url>', 'where `custody start` listens', collector, 'http://127.0.0.1:4318')
     .option(
       '-d, --data-dir <dir>',
@@ -63,6 +76,9 @@ A bearer token for the collector is read from CUSTODY_TOKEN; the server does not
 Examples:
   custody tap --server files -- npx -y @modelcontextprotocol/server-filesystem /srv/docs
 
+  custody tap --server mail --session task-7 --intent-file task.txt -- mail-server
+                        whoever starts the agent tells its task: what it names is no surprise to detectors
+
   In a client's JSON configuration, put the tap before the command:
     { "mcpServers": { "files": {
         "command": "custody",
@@ -73,7 +89,7 @@ async function tap(command: [string, ...string[]], options: TapOptions): Promise
   const { CUSTODY_TOKEN: token, ...serverEnv } = process.env;
   eventsEndpoint(options.collector, token, REQUEST_TIMEOUT_MS);
   const recorder = startRecorderThread({
-    recorder: recorderOptions(command, options, token),
+    recorder: await recorderOptions(command, options, token),
     nowMs: () => performance.timeOrigin + performance.now(),
     onNotice: notify,
   });
@@ -100,11 +116,11 @@ async function tap(command: [string, ...string[]], options: TapOptions): Promise
   return exit;
 }
 
-function recorderOptions(
+async function recorderOptions(
   command: readonly string[],
   options: TapOptions,
   token: string | undefined,
-): RecorderOptions {
+): Promise<RecorderOptions> {
   return {
     tap: {
       instance: randomBytes(8).toString('hex'),
@@ -116,6 +132,8 @@ function recorderOptions(
     },
     tenant: options.tenant,
     command,
+    intent: intentOf(options),
+    provenance: options.config === undefined ? undefined : await provenanceIn(options.config),
     dataDir: options.dataDir,
     collector: options.collector,
     token,

@@ -4,6 +4,7 @@ import { unixNano } from '../runtime/clock.ts';
 import { InputError, TransientError } from '../runtime/errors.ts';
 import type { IngestDeps } from './intake.ts';
 import type { NormalizeContext } from './normalize/context.ts';
+import { provenanceSettings } from './normalize/provenance/settings.ts';
 import { rateLimit } from './rate-limit.ts';
 
 /** What is known of a sender after the check of its credential. */
@@ -57,11 +58,7 @@ export function contextOf(
     observedTimeUnixNano: unixNano(deps.clock.nowMs()),
     digestKey: deps.digestKey,
     stringMaxBytes: deps.config.string_max_bytes,
-    provenance: {
-      enabled: deps.config.provenance.enabled,
-      resultTokensMax: deps.config.provenance.result_tokens_max,
-      scanMaxChars: deps.config.provenance.scan_max_bytes,
-    },
+    provenance: provenanceSettings(deps.config.provenance),
   };
 }
 

@@ -1,5 +1,4 @@
 import type { DetectConfig } from '../schemas/config.ts';
-import type { CustodyEvent } from '../schemas/event.ts';
 import {
   addPin,
   definitionOf,
@@ -14,7 +13,8 @@ import type { CallFacts, DetectEvent, Raise } from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
 import type { ToldLately } from './learning/told-lately.ts';
 import { compare, raiseChanges } from './tool-change-compare.ts';
-import { describeUse, describeWeakened } from './tool-change-words.ts';
+import { judgeHints } from './tool-change-hints.ts';
+import { describeUse } from './tool-change-words.ts';
 
 const maxCallers = 32;
 
@@ -42,27 +42,8 @@ export function judgeCall(
     const changes = compare(config, detected, pin, seen, serverPins(tenant.pins, server));
     raiseChanges(changes, tenant.told, timeMs, raise);
   }
-  if (hints !== undefined) judgeHints(pin, call, hints, raise);
+  if (hints !== undefined) judgeHints(pin, call.toolKey, hints, raise);
   if (fresh.call) noteUse(pin, detected, call, raise);
-}
-
-/** A server that now calls a tool harmless which it called dangerous before. */
-function judgeHints(
-  pin: Pin,
-  call: CallFacts,
-  told: NonNullable<NonNullable<CustodyEvent['tool']>['annotations']>,
-  raise: Raise,
-): void {
-  const { hints } = pin;
-  const weakened = [
-    ...(hints.destructive === true && told.destructive === false ? ['destructive no longer'] : []),
-    ...(hints.readOnly === false && told.read_only === true ? ['read-only now'] : []),
-  ];
-  if (weakened.length > 0) raise(describeWeakened(call, weakened, pin.eventId));
-  pin.hints = {
-    readOnly: told.read_only ?? hints.readOnly,
-    destructive: told.destructive ?? hints.destructive,
-  };
 }
 
 /** Who uses a tool that has changed: told at 1, 2, 4 … agents. */

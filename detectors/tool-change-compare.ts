@@ -89,7 +89,7 @@ function severityOf(
 }
 
 /** By the registry; `undefined`: nobody has reviewed any definition of this tool, or its digest was not told. */
-function isApproved({ registry }: DetectEvent, { server, tool, whole }: Seen): boolean | undefined {
+export function isApproved({ registry }: DetectEvent, { server, tool, whole }: Seen): boolean | undefined {
   const approved = registry?.tool(server === '' ? undefined : server, tool)?.definitionDigests ?? [];
   if (approved.length === 0 || whole === undefined) return undefined;
   return approved.includes(whole);

@@ -134,8 +134,8 @@ export function describeMoved(
   };
 }
 
-export function describeWeakened(call: CallFacts, weakened: readonly string[], evidence: string): Finding {
-  const observed = `${shown(call.toolKey)} is ${weakened.join(' and ')} by its server's word`;
+export function describeWeakened(toolKey: string, weakened: readonly string[], evidence: string): Finding {
+  const observed = `${shown(toolKey)} is ${weakened.join(' and ')} by its server's word`;
   return {
     title: 'Tool called harmless that was called dangerous',
     severity: 'high',
@@ -144,7 +144,7 @@ export function describeWeakened(call: CallFacts, weakened: readonly string[], e
     observed,
     normal: 'the hints of a tool do not get weaker',
     distance: `${weakened.length} hints`,
-    dedupKey: `weakened ${call.toolKey}`,
+    dedupKey: `weakened ${toolKey}`,
     evidence: [evidence],
     references,
   };

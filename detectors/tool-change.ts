@@ -16,7 +16,8 @@ import type { DetectEvent, Detector, Finding, Raise } from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
 import type { ToldLately } from './learning/told-lately.ts';
 import { judgeCall } from './tool-change-calls.ts';
-import { compare, raiseChanges, unapprovedChange, type Seen } from './tool-change-compare.ts';
+import { compare, isApproved, raiseChanges, unapprovedChange, type Seen } from './tool-change-compare.ts';
+import { judgeHints, keepHints } from './tool-change-hints.ts';
 import { describeFirstSight, describeMoved, type Change } from './tool-change-words.ts';
 
 interface ChangeTenant {
@@ -75,13 +76,23 @@ function judgeList(
       if (addPin(tenant.pins, server, name, made, config.pins_max)) fresh.add(itemHash(name));
       const unapproved = unapprovedChange(detected, seen);
       if (unapproved !== undefined) changes.push(unapproved);
-    } else changes.push(...compare(config, detected, pin, seen, pins));
+    } else {
+      changes.push(...compare(config, detected, pin, seen, pins));
+      noteHints(detected, pin, seen, raise);
+    }
   }
   raiseChanges(changes, tenant.told, timeMs, raise);
   if (firstSight && names.length > 0) raise(describeFirstSight(server, names.length));
   const shown = noteList(tenant.lists, `${server}\n${viewer ?? ''}`, names.map(itemHash), timeMs);
   if (shown.known) judgePresence(server, pins, fresh, shown, raise);
   pins.version = event.server?.version ?? pins.version;
+}
+
+function noteHints(detected: DetectEvent, pin: Pin, seen: Seen, raise: Raise): void {
+  const { server, tool, listed } = seen;
+  if (listed?.annotations === undefined) return;
+  if (isApproved(detected, seen) === true) keepHints(pin, listed.annotations);
+  else judgeHints(pin, server === '' ? tool : `${server}/${tool}`, listed.annotations, raise);
 }
 
 /** Tools that came, went, or go by another name. */

@@ -12,12 +12,14 @@ export interface Unregistered {
   readonly server: string | undefined;
   readonly lookAlike: LookAlike | undefined;
   readonly isComplete: boolean;
+  /** Nearly all calls of the tenant go to registered servers. */
+  readonly isHabit: boolean;
   readonly registryDigest: string;
 }
 
 /** The finding in words; `isLast`: more like it are held back for a while. */
 export function describeUnregistered(
-  { kind, name, server, lookAlike, isComplete, registryDigest }: Unregistered,
+  { kind, name, server, lookAlike, isComplete, isHabit, registryDigest }: Unregistered,
   key: string,
   isGrave: boolean,
   isLast: boolean,
@@ -37,7 +39,11 @@ export function describeUnregistered(
     score: lookAlike !== undefined ? 0.95 : isGrave ? 0.8 : 0.7,
     reason: `${observed.charAt(0).toUpperCase()}${observed.slice(1)}${like} (registry ${registryDigest.slice(0, 12)}).${held}`,
     observed,
-    normal: isComplete ? `the registry names every ${kind}` : `no ${kind} takes another's name`,
+    normal: isComplete
+      ? `the registry names every ${kind}`
+      : isHabit
+        ? 'nearly every call of this tenant goes to a registered server'
+        : `no ${kind} takes another's name`,
     distance: lookAlike === undefined ? 'not among them' : `taken for ${shown(lookAlike.known)}`,
     dedupKey: key,
     references,

@@ -20,17 +20,26 @@ interface UnregisteredTenant {
   /** Names looked at lately, with what came of it, for one version of the registry. */
   readonly judged: Map<string, Unregistered | undefined>;
   registryDigest: string;
+  /** Calls of closed sessions to servers that are registered, and to others. */
+  registeredCalls: number;
+  strangeCalls: number;
   readonly bypass: BypassTenant;
 }
 
 interface UnregisteredSession {
   /** Names raised in this session. */
   raised: string[] | undefined;
+  registeredCalls: number;
+  strangeCalls: number;
   bypass: BypassSession | undefined;
 }
 
 const maxJudged = 128;
 const maxRaised = 16;
+/** So many calls to registered servers, and at most one in fifty to others: then the registry is what this tenant goes by. */
+const coveredCalls = 200;
+const coveredRatio = 50;
+const callsMemory = 20_000;
 
 /** A server, client, agent or tool that a complete registry does not name, or that looks like one it names; calls past the gateway. */
 export function unregistered(
@@ -38,14 +47,16 @@ export function unregistered(
 ): Detector<UnregisteredTenant, UnregisteredSession> {
   return {
     id: 'unregistered',
-    version: 1,
+    version: 2,
     newTenantState: () => ({
       flood: newFloodGuard(),
       judged: new Map(),
       registryDigest: '',
+      registeredCalls: 0,
+      strangeCalls: 0,
       bypass: newBypassTenant(),
     }),
-    newSessionState: () => ({ raised: undefined, bypass: undefined }),
+    newSessionState: () => ({ raised: undefined, registeredCalls: 0, strangeCalls: 0, bypass: undefined }),
     // Whatever comes next tells that time went by: all kinds but those that are about people's work.
     kinds: [
       'tool_call',
@@ -67,10 +78,22 @@ export function unregistered(
           tenant.registryDigest = registry.digest;
           tenant.judged.clear();
         }
+        if (detected.fresh.call && detected.event.server?.name !== undefined) {
+          if (registry.server(detected.event.server.name) === undefined) session.strangeCalls += 1;
+          else session.registeredCalls += 1;
+        }
         judgeNames({ config, tenant, session, detected, registry, raise });
         observeForBypass(config, tenant.bypass, session, detected, registry);
       }
       expireBypass(config, tenant.bypass, detected.timeMs, raise);
+    },
+
+    learn({ tenant, session }) {
+      tenant.registeredCalls += session.registeredCalls;
+      tenant.strangeCalls += session.strangeCalls;
+      if (tenant.registeredCalls + tenant.strangeCalls <= callsMemory) return;
+      tenant.registeredCalls >>= 1;
+      tenant.strangeCalls >>= 1;
     },
   };
 }
@@ -107,13 +130,20 @@ function judgeName(
   if (name === undefined || name === '' || isKnown(registry, kind, name, server)) return;
   const key = `${kind} ${server === undefined ? '' : `${server}/`}${name}`;
   if (session.raised?.includes(key) === true) return;
-  const found = judgedOf(tenant, key, () => unregisteredOf(registry, kind, name, server));
+  const isHabit = kind === 'server' && isCovered(tenant);
+  const found = judgedOf(tenant, `${key}${isHabit ? ' !' : ''}`, () =>
+    unregisteredOf(registry, kind, name, server, isHabit),
+  );
   if (found === undefined) return;
   const admitted = admit(tenant.flood, detected.timeMs, config.alerts_per_hour);
   if (admitted === 'no') return;
   pushBounded((session.raised ??= []), key, maxRaised);
   const isGrave = detected.call !== undefined && hasConsequences(detected.call);
   raise(describeUnregistered(found, key, isGrave, admitted === 'last'));
+}
+
+function isCovered({ registeredCalls, strangeCalls }: UnregisteredTenant): boolean {
+  return registeredCalls >= coveredCalls && strangeCalls * coveredRatio <= registeredCalls;
 }
 
 function isServerKnown(registry: Registry, server: string | undefined): boolean {
@@ -153,17 +183,21 @@ function judgedOf(
   return found;
 }
 
-/** Of a registry that does not claim to be complete only names that look the same tell anything. */
+/**
+ * Of a registry that does not claim to be complete names that look the same tell something, and servers where nearly all calls
+ * of the tenant go to registered ones.
+ */
 function unregisteredOf(
   registry: Registry,
   kind: Unregistered['kind'],
   name: string,
   server: string | undefined,
+  isHabit: boolean,
 ): Unregistered | undefined {
   const isComplete = registry.isComplete(lists[kind]);
   // Agents are registered by pattern: a variant that matches one says nothing.
   const lookAlike =
     kind === 'agent' ? undefined : lookAlikeOf(name, (variant) => isKnown(registry, kind, variant, server));
-  if (!isComplete && lookAlike?.kind !== 'same-looking') return undefined;
-  return { kind, name, server, lookAlike, isComplete, registryDigest: registry.digest };
+  if (!isComplete && !isHabit && lookAlike?.kind !== 'same-looking') return undefined;
+  return { kind, name, server, lookAlike, isComplete, isHabit, registryDigest: registry.digest };
 }

@@ -108,26 +108,27 @@ const payload = z.strictObject({
   shapes: found.optional(),
 });
 
-/** A tool as its server lists it: digests of its parts, so that a change can be named, and what a person reads of it. */
-const listedTool = z.strictObject({
-  description_digest: hex64.optional(),
-  /** Of `inputSchema` and `outputSchema`. */
-  schema_digest: hex64.optional(),
-  annotations_digest: hex64.optional(),
-  /** Redacted and cut. Hostile text: escape wherever it is shown. */
-  description: z.string().max(limits.descriptionChars).optional(),
-  /** Names of the input schema's properties. */
-  properties: z.array(z.string().max(limits.valuePathChars)).max(64).optional(),
-  /** Forms of attack in the description and the schema, by name. */
-  shapes: found.optional(),
-});
-
 /** MCP tool annotations: the server's own word. They raise a class, never lower it. */
 const annotations = z.strictObject({
   read_only: z.boolean().optional(),
   destructive: z.boolean().optional(),
   idempotent: z.boolean().optional(),
   open_world: z.boolean().optional(),
+});
+
+/** A tool as its server lists it: digests of its parts, so that a change can be named, and what a person reads of it. */
+const listedTool = z.strictObject({
+  description_digest: hex64.optional(),
+  /** Of `inputSchema` and `outputSchema`. */
+  schema_digest: hex64.optional(),
+  annotations_digest: hex64.optional(),
+  annotations: annotations.optional(),
+  /** Redacted and cut. Hostile text: escape wherever it is shown. */
+  description: z.string().max(limits.descriptionChars).optional(),
+  /** Names of the input schema's properties. */
+  properties: z.array(z.string().max(limits.valuePathChars)).max(64).optional(),
+  /** Forms of attack in the description and the schema, by name. */
+  shapes: found.optional(),
 });
 
 export const eventSchema = z.strictObject({

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { NormalizeContext } from '../../collectors/normalize/context.ts';
 import { classifyAction } from '../../collectors/normalize/action-class.ts';
 import { normalizeAudit } from '../../collectors/normalize/audit.ts';
@@ -169,7 +170,10 @@ function toolOf(record: JsonObject, event: CustodyEvent): CustodyEvent['tool'] {
 /** Equal arguments have equal hashes; ours are longer. */
 function digestOf(record: JsonObject): string | undefined {
   const hash = textOf(record['args_hash']);
-  return hash !== undefined && /^[0-9a-f]{8,64}$/.test(hash) ? hash.padStart(64, '0') : undefined;
+  if (hash === undefined) return undefined;
+  return /^[0-9a-f]{8,64}$/.test(hash)
+    ? hash.padStart(64, '0')
+    : createHash('sha256').update(hash).digest('hex');
 }
 
 /** Who and where, for the answer to a request. */

@@ -66,6 +66,7 @@ function partsOf(definition: JsonObject): ListedParts {
     typeof description === 'string' && description !== '' ? redactText(description).text : undefined;
   return (
     compact<ListedParts>({
+      annotations: isObject(annotations) ? hintsIn(annotations) : undefined,
       annotations_digest: annotations === undefined ? undefined : digestOf(annotations),
       description: shown === undefined ? undefined : clip(shown, limits.descriptionChars),
       description_digest: description === undefined ? undefined : digestOf(description),
@@ -115,8 +116,10 @@ function listedName(tool: ListedTool): string {
 
 /** The hints a server listed with a tool, as an event holds them. */
 export function hintsOf(tool: ListedTool | undefined): Annotations | undefined {
-  const notes = tool?.annotations;
-  if (notes === undefined) return undefined;
+  return tool?.annotations === undefined ? undefined : hintsIn(tool.annotations);
+}
+
+function hintsIn(notes: JsonObject): Annotations | undefined {
   const flag = (name: string) => (typeof notes[name] === 'boolean' ? notes[name] : undefined);
   return compact<Annotations>({
     destructive: flag('destructiveHint'),

@@ -5,6 +5,7 @@ import { createLineSplitter } from '../../runtime/line-splitter.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
 import { encodeEvent } from '../normalize/encode.ts';
 import type { Direction, McpTap } from '../normalize/mcp.ts';
+import type { ProvenanceSettings } from '../normalize/provenance/settings.ts';
 import { createConversation } from './conversation.ts';
 import { startDelivery } from './delivery.ts';
 import { describeCommand } from './server-command.ts';
@@ -17,6 +18,10 @@ export interface RecorderOptions {
   readonly tap: McpTap;
   readonly tenant: string;
   readonly command: readonly string[];
+  /** What the agent was asked, in words; only fingerprints of them are recorded. */
+  readonly intent?: string | undefined;
+  /** Absent: the defaults. */
+  readonly provenance?: ProvenanceSettings | undefined;
   readonly dataDir: string;
   readonly collector: string;
   readonly token: string | undefined;
@@ -77,7 +82,12 @@ export function startRecorder(
   writeOwner(spool.directory);
   const touch = setInterval(() => touchOwner(spool.directory, Date.now()), OWNER_TOUCH_INTERVAL_MS).unref();
 
-  const conversation = createConversation({ tap: options.tap, tenant: options.tenant, digestKey });
+  const conversation = createConversation({
+    tap: options.tap,
+    tenant: options.tenant,
+    digestKey,
+    provenance: options.provenance,
+  });
   const journal = createJournal(spool, (attributes) => conversation.gap(unixNanoOf(lastMs), attributes));
   const delivery = startDelivery({
     endpoint,
@@ -118,7 +128,9 @@ export function startRecorder(
     lastMs = Math.max(lastMs, timeMs);
   };
 
-  journal.add(() => [conversation.start(unixNanoOf(startMs), describeCommand(options.command))]);
+  journal.add(() => [
+    conversation.start(unixNanoOf(startMs), describeCommand(options.command), options.intent),
+  ]);
   return {
     chunk(direction, bytes, timeMs) {
       at(timeMs);

@@ -20,7 +20,7 @@ export interface Pin {
   properties: readonly number[];
   /** It has text that speaks to the model. */
   shaped: boolean;
-  /** As last told with a call. */
+  /** As last told with a list or a call. */
   hints: { readOnly: boolean | undefined; destructive: boolean | undefined };
   eventId: string;
   sinceMs: number;
@@ -124,7 +124,7 @@ export function newPin(
     text: listed?.description ?? '',
     properties: (listed?.properties ?? []).map(itemHash),
     shaped: isShaped(listed),
-    hints: { readOnly: undefined, destructive: undefined },
+    hints: { readOnly: listed?.annotations?.read_only, destructive: listed?.annotations?.destructive },
     eventId,
     sinceMs: timeMs,
     viewers: viewer === undefined ? [] : [viewer],

@@ -2,7 +2,9 @@
  * For each detector, the test (or row of one) that plants what it is for, and the one that plants what looks like it and is
  * none. Both are titles in test/detectors/<detector id>.test.ts.
  */
-export const plantedIncidents: Readonly<Record<string, { readonly incident: string; readonly lookAlike: string }>> = {
+export const plantedIncidents: Readonly<
+  Record<string, { readonly incident: string; readonly lookAlike: string }>
+> = {
   'novel-chain': {
     incident: 'pages for a send to a place that only an earlier output named and that nobody here ever used',
     lookAlike: 'stays silent when the agent was asked to go there',

@@ -19,7 +19,9 @@ function isPlayed(source: string, title: string): boolean {
     source
       .split(text)
       .slice(0, -1)
-      .some((before) => /[([]\s*$/.test(before) && !/\.(?:skip|todo|fails)\w*(?:\([^()]*\))?\(\s*$/.test(before)),
+      .some(
+        (before) => /[([]\s*$/.test(before) && !/\.(?:skip|todo|fails)\w*(?:\([^()]*\))?\(\s*$/.test(before),
+      ),
   );
 }
 

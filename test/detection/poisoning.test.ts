@@ -115,7 +115,8 @@ describe.skipIf(data === undefined)('attack sessions in the stream', () => {
     (share) => {
       verifies('Q1');
       const { frozen: off, learning, everything } = played(share, 'dealt out');
-      for (const figure of FIGURES) expect([figure, off[figure] - learning[figure] < COST_MAX]).toEqual([figure, true]);
+      for (const figure of FIGURES)
+        expect([figure, off[figure] - learning[figure] < COST_MAX]).toEqual([figure, true]);
       expect(off.paged - everything.paged).toBeGreaterThan(0.1);
       expect(off.atFivePercent - everything.atFivePercent).toBeGreaterThan(0.1);
     },
@@ -128,7 +129,10 @@ describe.skipIf(data === undefined)('attack sessions in the stream', () => {
       verifies('Q1');
       const { frozen: off, learning, withoutAttacks, everything } = played(share, 'persistent');
       for (const figure of FIGURES)
-        expect([figure, (withoutAttacks?.[figure] ?? 1) - learning[figure] < COST_MAX]).toEqual([figure, true]);
+        expect([figure, (withoutAttacks?.[figure] ?? 1) - learning[figure] < COST_MAX]).toEqual([
+          figure,
+          true,
+        ]);
       expect(off.paged - learning.paged).toBeLessThan(COST_MAX);
       expect(off.paged - everything.paged).toBeGreaterThan(0.3);
     },

@@ -204,6 +204,60 @@ describe('tool-change', () => {
     ]);
   });
 
+  it('alerts on hints that got weaker from one list to the next, and not on those that got stronger or are left out', () => {
+    const hinted = (annotations?: { destructive?: boolean; read_only?: boolean }) => ({
+      drop: {
+        annotations_digest: hex(JSON.stringify(annotations ?? {})),
+        ...(annotations === undefined ? {} : { annotations }),
+      },
+    });
+    const [weakened, left, stronger] = [starting(), starting(), starting()];
+    for (const run of [weakened, left]) list(run, hinted({ destructive: true, read_only: false }));
+    expect(list(weakened, hinted({ destructive: false, read_only: true }))).toMatchObject([
+      {
+        title: 'Tool called harmless that was called dangerous',
+        severity: 'high',
+        observed: "files/drop is destructive no longer and read-only now by its server's word",
+      },
+      { title: 'Tool definition changed', severity: 'low' },
+    ]);
+    expect(list(left, hinted())).toMatchObject([{ severity: 'low' }]);
+    expect(list(left, hinted({ destructive: false }))).toMatchObject([
+      { severity: 'high' },
+      { severity: 'low' },
+    ]);
+    list(stronger, hinted({ destructive: false, read_only: true }));
+    expect(list(stronger, hinted({ destructive: true, read_only: false }))).toMatchObject([
+      { severity: 'low' },
+    ]);
+  });
+
+  it('takes weaker hints from a definition that was approved', () => {
+    const run = starting();
+    const listed = (destructive: boolean) => ({
+      description: 'drop',
+      description_digest: hex('drop'),
+      schema_digest: hex('q'),
+      properties: ['q'],
+      annotations: { destructive },
+    });
+    enforce(run, {
+      servers: [
+        {
+          name: 'files',
+          tools: [
+            {
+              name: 'drop',
+              definition_digests: [true, false].map((is) => hex(JSON.stringify(listed(is)))),
+            },
+          ],
+        },
+      ],
+    });
+    list(run, { drop: { annotations: { destructive: true } } });
+    expect(list(run, { drop: { annotations: { destructive: false } } })).toEqual([]);
+  });
+
   it('raises few alerts when a server changes a thousand tools, and stays bounded', () => {
     const run = starting();
     const many = (text: string, server: string) =>

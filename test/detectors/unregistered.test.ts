@@ -18,6 +18,27 @@ const document = {
 const start = (registry: object | undefined = document) => watching(unregistered(config), registry);
 const read: Call = { tool: 'read_issue', server: 'github' };
 
+describe('a server that an incomplete registry does not name', () => {
+  const partial = { servers: [{ name: 'github', tools: [{ name: 'read_issue' }] }] };
+  const strange: Call = { tool: 'run', server: 'shadow' };
+
+  it('is told where nearly all calls of the tenant go to registered servers', () => {
+    const watch = start(partial);
+    watch.history(
+      40,
+      Array.from({ length: 6 }, () => read),
+    );
+    expect(watch.call('s', strange)).toMatchObject([{ title: 'Unregistered server', severity: 'medium' }]);
+  });
+
+  it('is no finding before, nor where others are usual', () => {
+    const watch = start(partial);
+    expect(watch.call('s', strange)).toEqual([]);
+    watch.history(40, [...Array.from({ length: 6 }, () => read), { tool: 'other', server: 'unlisted' }]);
+    expect(watch.call('t', strange)).toEqual([]);
+  });
+});
+
 describe('what a complete registry does not name', () => {
   it.each<[string, Call, Partial<CustodyEvent>, string, string]>([
     ['a server', { tool: 'query', server: 'shadow' }, {}, 'Unregistered server', 'medium'],

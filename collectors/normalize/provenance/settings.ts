@@ -1,3 +1,5 @@
+import type { Config } from '../../../schemas/config.ts';
+
 /** What of provenance is computed (`ingest.provenance`). */
 export interface ProvenanceSettings {
   readonly enabled: boolean;
@@ -12,3 +14,11 @@ export const DEFAULT_PROVENANCE: ProvenanceSettings = {
   resultTokensMax: 1024,
   scanMaxChars: 256 * 1024,
 };
+
+export function provenanceSettings(config: Config['ingest']['provenance']): ProvenanceSettings {
+  return {
+    enabled: config.enabled,
+    resultTokensMax: config.result_tokens_max,
+    scanMaxChars: config.scan_max_bytes,
+  };
+}

@@ -135,6 +135,20 @@ describe('a tool call', () => {
     expect(list).toMatchObject({ kind: 'tool_list', tool_definitions: { read_file: digest } });
     expect(ask(call(2, 'read_file'))[0]?.tool?.definition_digest).toBe(digest);
   });
+
+  test('and its list keep the hints of a tool, and of hints only those the protocol knows', () => {
+    const { ask, tell } = conversation();
+    const annotations = { readOnlyHint: true, destructiveHint: 'no', title: 'Reads', other: true };
+    ask({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
+    const tools = [
+      { name: 'read_file', annotations },
+      { name: 'stat', annotations: 'none' },
+    ];
+    const [list] = checked(tell({ jsonrpc: '2.0', id: 1, result: { tools } }));
+    expect(list?.listed_tools?.['read_file']?.annotations).toEqual({ read_only: true });
+    expect(list?.listed_tools?.['stat']).not.toHaveProperty('annotations');
+    expect(ask(call(2, 'read_file'))[0]?.tool?.annotations).toEqual({ read_only: true });
+  });
 });
 
 describe('sizes', () => {

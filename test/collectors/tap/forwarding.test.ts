@@ -195,6 +195,49 @@ test('the server does not see the token', async () => {
   expect(receiver.requests[0]?.authorization).toBe('Bearer secret');
 });
 
+describe('what the agent was asked', () => {
+  const recorded = async (...more: readonly string[]) => {
+    const echo = tap(ECHO, more);
+    echo.stdin.end(call(1, { to: 'ann@example.com' }));
+    expect(await echo.exited).toEqual({ code: 0, signal: null });
+    const start = receiver.events.find((event) => event.session?.transition === 'start');
+    return { start, request: receiver.events.find(isAsked), text: JSON.stringify(receiver.events) };
+  };
+
+  test('is told as fingerprints of its words, never as text', async () => {
+    const file = join(dataDir, 'task.txt');
+    writeFileSync(file, 'Write to ann@example.com about the zanzibar invoice');
+    const { start, text } = await recorded('--intent-file', file);
+    expect(start?.intent?.tokens).toMatch(/./);
+    expect(text).not.toContain('zanzibar');
+  });
+
+  test('is not told where the configuration named turns fingerprints off', async () => {
+    const file = join(dataDir, 'custody.yaml');
+    writeFileSync(file, 'ingest: { provenance: { enabled: false } }\n');
+    const { start, request } = await recorded('--intent', 'Write to ann@example.com', '--config', file);
+    expect(start?.kind).toBe('session');
+    expect(start).not.toHaveProperty('intent');
+    expect(request?.arguments).not.toHaveProperty('values');
+  });
+
+  test('is not told by default, and values have fingerprints', async () => {
+    const { start, request } = await recorded();
+    expect(start).not.toHaveProperty('intent');
+    expect(request?.arguments?.values).toHaveLength(1);
+  });
+
+  test.each([
+    ['a file that is not there', ['--intent-file', '/no/such/task.txt'], /cannot read intent .*: ENOENT/],
+    ['two of them', ['--intent', 'x', '--intent-file', 'y'], /cannot be used with/],
+  ])('ends the tap before the server starts: %s', async (_what, more, message) => {
+    const refused = tap(ECHO, more);
+    expect(await refused.exited).toEqual({ code: 2, signal: null });
+    expect(refused.stderr()).toMatch(message);
+    expect(receiver.events).toEqual([]);
+  });
+});
+
 describe('recording that fails leaves the session unharmed', () => {
   const session = async (running: RunningTap) => {
     const messages = Array.from({ length: 2000 }, (_, id) => call(id, { text: 'y'.repeat(500) })).join('');
