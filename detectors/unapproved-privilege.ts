@@ -58,12 +58,7 @@ function keepApproval(session: PrivilegeSession, { event }: DetectEvent): void {
   if (of !== undefined) addDistinct((session.approved ??= []), of, maxApproved);
 }
 
-function judgeCall(
-  session: PrivilegeSession,
-  detected: DetectEvent,
-  call: CallFacts,
-  raise: Raise,
-): void {
+function judgeCall(session: PrivilegeSession, detected: DetectEvent, call: CallFacts, raise: Raise): void {
   const { registry, event } = detected;
   const registered = registry === undefined ? undefined : toolOfCall(registry, call);
   const isRequired = registered?.requiresTicket === true || registered?.requiresApproval === true;

@@ -156,11 +156,7 @@ describe('a destructive or privileged call without approval', () => {
 
   it.each<[string, object | undefined, number]>([
     ['medium', undefined, 1],
-    [
-      'high',
-      { servers: [{ name: 'crm', tools: [{ name: 'delete_records', requires_ticket: true }] }] },
-      0,
-    ],
+    ['high', { servers: [{ name: 'crm', tools: [{ name: 'delete_records', requires_ticket: true }] }] }, 0],
   ])('keeps the session from being learned from where it is high only: %s', (severity, registry, learned) => {
     let learnedCount = 0;
     const detector = { ...unapprovedPrivilege(config), learn: () => void (learnedCount += 1) };

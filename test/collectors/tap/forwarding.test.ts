@@ -226,16 +226,6 @@ describe('what the agent was asked', () => {
     expect(start).not.toHaveProperty('intent');
     expect(request?.arguments?.values).toHaveLength(1);
   });
-
-  test.each([
-    ['a file that is not there', ['--intent-file', '/no/such/task.txt'], /cannot read intent .*: ENOENT/],
-    ['two of them', ['--intent', 'x', '--intent-file', 'y'], /cannot be used with/],
-  ])('ends the tap before the server starts: %s', async (_what, more, message) => {
-    const refused = tap(ECHO, more);
-    expect(await refused.exited).toEqual({ code: 2, signal: null });
-    expect(refused.stderr()).toMatch(message);
-    expect(receiver.events).toEqual([]);
-  });
 });
 
 describe('recording that fails leaves the session unharmed', () => {
