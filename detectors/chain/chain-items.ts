@@ -1,4 +1,4 @@
-import { isConsequential, type CallFacts } from '../detector.ts';
+import { isConsequential, type CallFacts, type ContactFacts } from '../detector.ts';
 import { itemHash, pairHash } from '../learning/item-hash.ts';
 import type { ChainSession, Lesson, ToolStep } from './chain-state.ts';
 import { newLesson } from './chain-state.ts';
@@ -38,6 +38,25 @@ export const destinationRate = (tool: number) => pairHash(itemClass.destinationR
 /** Items whose novelty weighs nothing. */
 const plainRate = 0;
 
+const payeeMember =
+  /(?:^|[._])(?:recipients?|payee|beneficiary|creditor|account|iban|wallet|address|to)(?:[._\[]|$|_?(?:id|number|account|iban|address)$)/i;
+
+/** Where a call goes: its destinations and, where it moves money, the accounts it names. */
+export function placesOf(call: CallFacts): readonly ContactFacts[] {
+  if (!call.traits.financial) return call.contacts;
+  const payees = call.values
+    .filter(({ path }) => payeeMember.test(path))
+    .map(({ path, hash, origin, source }) => ({
+      destination: `account in ${path}`,
+      hash,
+      origin,
+      source,
+      addressed: true,
+      named: origin === 'prompt',
+    }));
+  return payees.length === 0 ? call.contacts : [...call.contacts, ...payees];
+}
+
 /** The call changes, runs or sends something, or goes somewhere. */
 export function hasConsequences({ action, destinations, traits }: CallFacts): boolean {
   return isConsequential(action) || traits.egress || (action === 'unknown' && destinations.length > 0);
@@ -56,7 +75,7 @@ export function knownLesson(call: CallFacts, { intentId }: Pick<ChainSession, 'i
   const lesson = newLesson();
   const tool = call.toolHash;
   const counts = hasConsequences(call);
-  for (const { hash, addressed } of call.contacts) {
+  for (const { hash, addressed } of placesOf(call)) {
     // Who mentions a place has not been there: injected texts are quoted in mails and notes.
     if (!addressed) continue;
     add(lesson, destinationItem(hash), plainRate);

@@ -7,6 +7,7 @@ import {
   destinationRate,
   hasConsequences,
   memberRate,
+  placesOf,
   requestToolItem,
   requestValueItem,
   stepItem,
@@ -123,12 +124,12 @@ export function evidenceOf(
 
 function newContact(
   { tenant: { known } }: ChainState,
-  { contacts, toolHash }: CallFacts,
+  call: CallFacts,
 ): { readonly contact: ContactFacts | undefined; readonly bits: number } {
   let best: ContactFacts | undefined;
   let bestBits = 0;
-  const rarity = surpriseBits(noveltyShare(known, destinationRate(toolHash)));
-  for (const contact of contacts) {
+  const rarity = surpriseBits(noveltyShare(known, destinationRate(call.toolHash)));
+  for (const contact of placesOf(call)) {
     if (!contact.addressed || contact.origin === 'prompt') continue;
     if (contact.origin === 'output' && contact.source?.untrusted === false) continue;
     if (sessionsWith(known, destinationItem(contact.hash)) > 0) continue;

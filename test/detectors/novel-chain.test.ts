@@ -159,6 +159,32 @@ describe('novel chain', () => {
     expect(alert?.title).toContain('new value out of untrusted output');
   });
 
+  it('takes the account that money goes to for a destination', () => {
+    const pay = (account: string): Call => ({
+      tool: 'send_payment',
+      server: 'bank',
+      action: 'egress',
+      change: (event) => ({
+        ...event,
+        arguments: {
+          ...event.arguments,
+          values: [
+            { path: 'recipient', hash: hex(account).slice(0, 13), size_bytes: 12, tokens: words(account) },
+          ],
+        },
+      }),
+    });
+    const run = runner();
+    for (let day = 0; day < 70; day += 1)
+      run.whole(`day-${day}`, day % 7 === 0 ? [readTicket, pay('landlord')] : [readTicket, note]);
+    const named: Call = { ...readTicket, change: telling('mallory') };
+    const [alert] = paging(run.session('attack', [named, pay('mallory')]));
+    expect(alert?.reason).toContain('account in recipient was never contacted');
+    expect(
+      paging(run.session('rent', [{ ...readTicket, change: telling('landlord') }, pay('landlord')])),
+    ).toEqual([]);
+  });
+
   it('notes known tools in an order nobody had, and pages nobody for it', () => {
     const { run } = learned();
     const alerts = chains(run.session('odd', [note, reply, { ...search, action: 'write' }]));

@@ -10,7 +10,7 @@ import { detectConfig } from './sessions.ts';
 
 const directory = fileURLToPath(new URL('../../docs/detectors/', import.meta.url));
 const pages = readdirSync(directory)
-  .filter((name) => name.endsWith('.md'))
+  .filter((name) => name.endsWith('.md') && name !== 'README.md')
   .map((name): [string, string] => [name.slice(0, -3), readFileSync(directory + name, 'utf8')]);
 
 let harness: StoreHarness;
