@@ -1,7 +1,7 @@
 import { hasConsequences } from './call-outcome.ts';
 import type { CallFacts, Finding } from './detector.ts';
 import { accessReferences } from './references-access.ts';
-import { shown } from './wording.ts';
+import { capital, shown } from './wording.ts';
 
 export interface Violation {
   readonly kind:
@@ -48,7 +48,7 @@ export function describeViolation(
     title: titles[kind],
     severity: isExcepted ? 'low' : isGrave(kind, call) ? 'high' : 'medium',
     score: isExcepted ? 0.4 : isGrave(kind, call) ? 0.95 : 0.8,
-    reason: `${observed.charAt(0).toUpperCase()}${observed.slice(1)} (call ${call.index + 1} of the session, ${tool}); ${normal}.${isExcepted ? ' A registered ticket covers it.' : ''}${held}`,
+    reason: `${capital(observed)} (call ${call.index + 1} of the session, ${tool}); ${normal}.${isExcepted ? ' A registered ticket covers it.' : ''}${held}`,
     observed,
     normal,
     distance: 'outside the set',

@@ -3,13 +3,13 @@ import type { Silent } from './counters/silence.ts';
 import type { Finding, FindingSubject } from './detector.ts';
 import { references } from './references.ts';
 import type { Hole } from './sequence-tracks.ts';
-import { shown } from './wording.ts';
+import { shown, spanText } from './wording.ts';
 
 export function describeHole(source: string, hole: Hole, nowMs: number): Finding {
   const count = hole.to - hole.from + 1;
   const numbers =
     count === 1 ? `number ${hole.from}` : `numbers ${hole.from} to ${hole.to} (${count} records)`;
-  const observed = `${numbers} of source ${shown(source, 200)} ${count === 1 ? 'has' : 'have'} not come for ${spanWords(nowMs - hole.sinceMs)}`;
+  const observed = `${numbers} of source ${shown(source, 200)} ${count === 1 ? 'has' : 'have'} not come for ${spanText(nowMs - hole.sinceMs)}`;
   return {
     title: 'Records missing in a source',
     severity: count >= 100 ? 'high' : 'medium',
@@ -27,8 +27,8 @@ export function describeHole(source: string, hole: Hole, nowMs: number): Finding
 
 export function describeSilentSource(silent: Silent): Finding {
   const { name, silentMs, usualGapMs, othersSince, usualOthers, perDay, eventId } = silent;
-  const observed = `source ${shown(name, 200)} has told nothing for ${spanWords(silentMs)}, while others told ${othersSince} records`;
-  const normal = `99 of 100 gaps in it are below ${spanWords(usualGapMs)} and ${usualOthers} records of others; it has about ${perDay} records a day`;
+  const observed = `source ${shown(name, 200)} has told nothing for ${spanText(silentMs)}, while others told ${othersSince} records`;
+  const normal = `99 of 100 gaps in it are below ${spanText(usualGapMs)} and ${usualOthers} records of others; it has about ${perDay} records a day`;
   return {
     title: 'Source silent while others go on',
     severity: 'medium',
@@ -74,14 +74,14 @@ export function describeSkew(
   records: number,
   evidence: readonly string[],
 ): Finding {
-  const observed = `the last ${records} records of source ${shown(source, 200)} are at least ${spanWords(byMs)} ${isAhead ? 'ahead of' : 'behind'} the collector's clock`;
+  const observed = `the last ${records} records of source ${shown(source, 200)} are at least ${spanText(byMs)} ${isAhead ? 'ahead of' : 'behind'} the collector's clock`;
   return {
     title: isAhead ? 'Clock of a source is ahead' : 'Clock of a source is behind',
     severity: isAhead ? 'medium' : 'low',
     score: byMs / (byMs + limitMs),
-    reason: `By their own word ${observed}; normal is less than ${spanWords(limitMs)}. The order of what happened cannot be trusted.`,
+    reason: `By their own word ${observed}; normal is less than ${spanText(limitMs)}. The order of what happened cannot be trusted.`,
     observed,
-    normal: `less than ${spanWords(limitMs)}`,
+    normal: `less than ${spanText(limitMs)}`,
     distance: `${(byMs / limitMs).toFixed(1)} times the limit`,
     dedupKey: `clock ${source}`,
     evidence,
@@ -130,11 +130,4 @@ export function describeBypass(
     about,
     references: references['audit-blindness'],
   };
-}
-
-function spanWords(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  if (seconds < 120) return `${seconds} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }

@@ -2,7 +2,7 @@ import type { DetectConfig } from '../schemas/config.ts';
 import type { Burst, BurstOf } from './auth-burst.ts';
 import type { Finding } from './detector.ts';
 import { accessReferences } from './references-access.ts';
-import { shown } from './wording.ts';
+import { capital, shown } from './wording.ts';
 
 const references = accessReferences['auth-burst'];
 
@@ -59,4 +59,3 @@ function whoText({ kind, name }: BurstOf): string {
 }
 
 const seconds = (ms: number) => `${Math.round(ms / 1000)} s`;
-const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

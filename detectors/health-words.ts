@@ -3,12 +3,12 @@ import { aboutSystem } from './about-system.ts';
 import type { Silent } from './counters/silence.ts';
 import type { CallFacts, Finding } from './detector.ts';
 import { references } from './references.ts';
-import { shown } from './wording.ts';
+import { shown, spanText } from './wording.ts';
 
 export function describeSilence(silent: Silent): Finding {
   const { name, silentMs, usualGapMs, othersSince, usualOthers, perDay, eventId } = silent;
-  const observed = `no call of server ${shown(name)} for ${spanWords(silentMs)}, while others had ${othersSince} calls`;
-  const normal = `99 of 100 gaps between its calls are below ${spanWords(usualGapMs)} and ${usualOthers} calls of others; it has about ${perDay} calls a day`;
+  const observed = `no call of server ${shown(name)} for ${spanText(silentMs)}, while others had ${othersSince} calls`;
+  const normal = `99 of 100 gaps between its calls are below ${spanText(usualGapMs)} and ${usualOthers} calls of others; it has about ${perDay} calls a day`;
   return {
     title: 'Server silent',
     severity: 'low',
@@ -102,9 +102,4 @@ export function describeQueue(
     about: aboutSystem(server?.name),
     references: references.health,
   };
-}
-
-function spanWords(ms: number): string {
-  const minutes = Math.max(1, Math.round(ms / 60_000));
-  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }

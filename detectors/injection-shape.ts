@@ -15,7 +15,7 @@ import {
   type SessionHabits,
 } from './learning/habits.ts';
 import { contentReferences } from './references-content.ts';
-import { shown } from './wording.ts';
+import { capital, shown } from './wording.ts';
 
 interface InjectionTenant {
   readonly habits: Habits;
@@ -117,7 +117,7 @@ function describe(
     title: paths.has(form) ? 'Path that should not be asked for' : 'Injection in arguments',
     severity: severityOf(form, call, source, is),
     score: source === undefined ? 0.7 : 0.9,
-    reason: `${observed.charAt(0).toUpperCase()}${observed.slice(1)}; ${normal}.`,
+    reason: `${capital(observed)}; ${normal}.`,
     observed,
     normal,
     distance: established ? `${percent} % of its calls` : 'too few sessions of this tool to compare with',

@@ -3,7 +3,7 @@ import { countFound, foundText, typesFound } from './content/data-classes.ts';
 import type { Detector, ResultCategory } from './detector.ts';
 import { tellOnce, type ToldLately } from './learning/told-lately.ts';
 import { contentReferences } from './references-content.ts';
-import { shown } from './wording.ts';
+import { capital, shown } from './wording.ts';
 
 const leaks: Readonly<Record<string, string>> = {
   stack_trace: 'a stack trace',
@@ -46,7 +46,7 @@ export function leakyError(config: DetectConfig['leaky_error']): Detector<ToldLa
         title: withSecrets ? 'Error with a secret in it' : 'Error tells how the server is built',
         severity: withSecrets ? 'medium' : 'low',
         score: withSecrets ? 0.8 : 0.4,
-        reason: `${observed.charAt(0).toUpperCase()}${observed.slice(1)}. Agents pass on what they read, and attackers provoke errors to learn.`,
+        reason: `${capital(observed)}. Agents pass on what they read, and attackers provoke errors to learn.`,
         observed,
         normal,
         distance: `${parts.length} kinds of detail, ${countFound(result.findings, 'secret')} secrets`,

@@ -2,6 +2,7 @@ import type { DetectEvent, Detector, Finding } from './detector.ts';
 import { isLoopbackHost, isWildcardAddress, hostOf } from './loopback-host.ts';
 import { references } from './references.ts';
 import { shown } from './wording.ts';
+import { ruleScore } from './rule-score.ts';
 
 /** A server meant for one machine is open to others, or to the pages a browser shows. */
 export function localTransport(): Detector<undefined, undefined> {
@@ -119,20 +120,12 @@ interface Words {
   readonly dedupKey: string;
 }
 
-const scores: Readonly<Record<Finding['severity'], number>> = {
-  info: 0.2,
-  low: 0.4,
-  medium: 0.7,
-  high: 0.9,
-  critical: 1,
-};
-
 function finding({ event }: DetectEvent, words: Words): Finding {
   const server = event.server?.name === undefined ? 'A server' : `Server ${shown(event.server.name)}`;
   return {
     title: words.title,
     severity: words.severity,
-    score: scores[words.severity],
+    score: ruleScore[words.severity],
     reason: `${server}: ${words.observed}; normal is ${words.normal}. ${words.why}`,
     observed: words.observed,
     normal: words.normal,

@@ -2,7 +2,7 @@ import { foundText } from './content/data-classes.ts';
 import type { Outlet } from './content/outlets.ts';
 import type { CallFacts, Finding, SourceFacts } from './detector.ts';
 import { contentReferences } from './references-content.ts';
-import { shown } from './wording.ts';
+import { capital, shown } from './wording.ts';
 
 type Found = Readonly<Record<string, number>> | undefined;
 
@@ -40,7 +40,7 @@ export function describeSecretOut(
     title: 'Secret sent out',
     severity,
     score: severity === 'high' ? 0.97 : 0.7,
-    reason: `${sentence(observed)}.`,
+    reason: `${capital(observed)}.`,
     observed,
     normal: usual(percent, sessions, 'arguments'),
     distance: `${percent} % of its calls carry secrets`,
@@ -60,7 +60,7 @@ export function describeSecretIn(
     title: 'Secret in a result',
     severity,
     score: severity === 'medium' ? 0.85 : 0.5,
-    reason: `${sentence(observed)}; ${usual(percent, sessions, 'results')}. The agent and its model have it now.`,
+    reason: `${capital(observed)}; ${usual(percent, sessions, 'results')}. The agent and its model have it now.`,
     observed,
     normal: usual(percent, sessions, 'results'),
     distance: `${percent} % of its results hold secrets`,
@@ -82,7 +82,7 @@ export function describePersonal(
     title: 'Far more personal data than usual',
     severity: 'medium',
     score: count / (count + Math.max(1, p99)),
-    reason: `${sentence(observed)}; normal is ${normal}.`,
+    reason: `${capital(observed)}; normal is ${normal}.`,
     observed,
     normal,
     distance: `${(count / Math.max(1, p99)).toFixed(1)} times the 99th percentile`,
@@ -108,7 +108,7 @@ export function describeRedaction(
     title: 'Redaction is missing',
     severity: claimed === undefined ? 'medium' : 'low',
     score: claimed === undefined ? 0.9 : 0.5,
-    reason: `${sentence(observed)}, although ${normal}.`,
+    reason: `${capital(observed)}, although ${normal}.`,
     observed,
     normal,
     distance: `${types.length} types left`,
@@ -121,8 +121,4 @@ function usual(percent: number, sessions: number, side: string): string {
   return sessions === 0
     ? 'the tool is not known from any earlier session'
     : `${percent} % of its ${side} hold secrets (${sessions} sessions)`;
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }

@@ -3,6 +3,7 @@ import type { Finding } from './detector.ts';
 import { aboutSystem } from './about-system.ts';
 import { references } from './references.ts';
 import { shown } from './wording.ts';
+import { ruleScore } from './rule-score.ts';
 
 type Supply = NonNullable<CustodyEvent['supply_chain']>;
 
@@ -107,14 +108,6 @@ const wordings: Readonly<Record<SupplyFact['kind'], Wording>> = {
   },
 };
 
-const scores: Readonly<Record<Finding['severity'], number>> = {
-  info: 0.2,
-  low: 0.4,
-  medium: 0.7,
-  high: 0.9,
-  critical: 1,
-};
-
 const blamesSession = new Set<SupplyFact['kind']>(['unapproved', 'bad-signature', 'unsigned']);
 
 /** The finding in words; names and versions come from outside. */
@@ -126,7 +119,7 @@ export function describeSupply({ server }: CustodyEvent, fact: SupplyFact): Find
   return {
     title: wording.title,
     severity: wording.severity,
-    score: scores[wording.severity],
+    score: ruleScore[wording.severity],
     reason: `${name}: ${observed}; normal is ${normal}.`,
     observed,
     normal,

@@ -1,6 +1,6 @@
 import type { Finding } from './detector.ts';
 import { accessReferences } from './references-access.ts';
-import { shown } from './wording.ts';
+import { capital, shown } from './wording.ts';
 
 const references = accessReferences['token-misuse'];
 
@@ -134,8 +134,6 @@ export function describeAudience({ audience, server, other, severity, history, e
 const tokenName = (key: string) => `${key.slice(0, 12)}…`;
 const credentialText = (credential: string) =>
   credential === '' ? 'the token' : `the credential of class ${shown(credential, 48)}`;
-const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
-
 function durationText(sec: number): string {
   if (sec < 7200) return `${sec} s`;
   if (sec < 48 * 3600) return `${Math.round(sec / 360) / 10} h`;

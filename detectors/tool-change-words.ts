@@ -1,7 +1,7 @@
 import type { Definition } from './content/tool-pins.ts';
 import type { CallFacts, Finding } from './detector.ts';
 import { contentReferences } from './references-content.ts';
-import { cutText, shown } from './wording.ts';
+import { capital, cutText, shown } from './wording.ts';
 
 /** One tool whose definition is not what it was. */
 export interface Change {
@@ -60,7 +60,7 @@ export function describeChange(change: Change): Finding {
         : 'Tool definition changed',
     severity,
     score: scoreOf(severity),
-    reason: `${[sentence(observed), ...notes].join('; ')}.${difference}`,
+    reason: `${[capital(observed), ...notes].join('; ')}.${difference}`,
     observed,
     normal,
     distance: `${parts.length} of 3 parts`,
@@ -78,7 +78,7 @@ export function describeMany(changes: readonly Change[], severity: Finding['seve
     title: 'Many tool definitions changed',
     severity,
     score: scoreOf(severity),
-    reason: `${sentence(observed)}.`,
+    reason: `${capital(observed)}.`,
     observed,
     normal,
     distance: `${changes.length} tools at once`,
@@ -93,7 +93,7 @@ export function describeFirstSight(server: string, count: number): Finding {
     title: 'Tools pinned on first sight',
     severity: 'info',
     score: 0,
-    reason: `${sentence(observed)}; learning: what they are now is what they are expected to stay.`,
+    reason: `${capital(observed)}; learning: what they are now is what they are expected to stay.`,
     observed,
     normal,
     distance: 'nothing to compare with yet',
@@ -124,7 +124,7 @@ export function describeMoved(
     title: { added: 'Tool added', removed: 'Tool removed', renamed: 'Tool renamed' }[kind],
     severity,
     score: scoreOf(severity),
-    reason: `${sentence(observed)}.${rename === undefined ? '' : differenceText(rename.beforeText, rename.nowText)}`,
+    reason: `${capital(observed)}.${rename === undefined ? '' : differenceText(rename.beforeText, rename.nowText)}`,
     observed,
     normal: 'a server offers the same tools under the same names',
     distance: `${kind === 'renamed' ? 1 : tools.length} tools`,
@@ -197,8 +197,4 @@ const scoreOf = (severity: Finding['severity']) => scores[severity];
 
 function nameOf(server: string, tool: string): string {
   return shown(server === '' ? tool : `${server}/${tool}`);
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }

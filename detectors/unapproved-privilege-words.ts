@@ -1,7 +1,7 @@
 import { ticketWords, type TicketWorth } from './approval.ts';
 import type { ActionClass, Finding, FindingSubject, SourceFacts } from './detector.ts';
 import { accessReferences } from './references-access.ts';
-import { shown } from './wording.ts';
+import { capital, shown } from './wording.ts';
 
 /** A call nobody has approved; names come from outside. */
 export interface Unapproved {
@@ -83,5 +83,3 @@ function kindText({ isDestructive, isPrivileged }: Unapproved): string {
   if (isDestructive) return 'destructive';
   return isPrivileged ? 'privileged' : 'sensitive';
 }
-
-const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

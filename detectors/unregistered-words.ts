@@ -1,7 +1,7 @@
 import type { Finding } from './detector.ts';
 import type { LookAlike } from './look-alike.ts';
 import { accessReferences } from './references-access.ts';
-import { shown } from './wording.ts';
+import { capital, shown } from './wording.ts';
 
 const references = accessReferences.unregistered;
 
@@ -37,7 +37,7 @@ export function describeUnregistered(
     title: lookAlike === undefined ? `Unregistered ${kind}` : `Unregistered ${kind} with the look of another`,
     severity: lookAlike !== undefined ? 'high' : isGrave || kind === 'server' ? 'medium' : 'low',
     score: lookAlike !== undefined ? 0.95 : isGrave ? 0.8 : 0.7,
-    reason: `${observed.charAt(0).toUpperCase()}${observed.slice(1)}${like} (registry ${registryDigest.slice(0, 12)}).${held}`,
+    reason: `${capital(observed)}${like} (registry ${registryDigest.slice(0, 12)}).${held}`,
     observed,
     normal: isComplete
       ? `the registry names every ${kind}`

@@ -6,7 +6,7 @@ import { references } from './references.ts';
 import { peakDayBytes, usualDayBytes } from './volume-habits.ts';
 import { outsideZone } from './volume-zone.ts';
 import type { Sent, VolumeSession, VolumeTenant } from './volume.ts';
-import { bytesText, shown } from './wording.ts';
+import { bytesText, shown, spanText } from './wording.ts';
 
 type Tell = (key: string, finding: Finding) => void;
 
@@ -37,7 +37,7 @@ export function judgeDestination(
   if (!isSettled && timeMs - sent.firstMs > config.new_for_ms && usual !== undefined) return;
   const isPlanted = origin === 'output' && source?.untrusted === true;
   const sessions = decayedAt(sent.sessions, timeMs, config.half_life_ms);
-  const span = spanWords(timeMs - sent.firstMs);
+  const span = spanText(timeMs - sent.firstMs);
   const observed = `${sends} sends, ${bytesText(bytes)} ${isSettled ? 'within a day' : `in ${span}`} to ${shown(destination)}, from ${sessions} ${sessions === 1 ? 'session' : 'sessions'}`;
   const normal = isSettled
     ? `at most ${bytesText(peakDayBytes(usual))} a day so far`
@@ -149,9 +149,4 @@ function overLimit(
     evidence,
     references: references.volume,
   };
-}
-
-function spanWords(ms: number): string {
-  const minutes = Math.max(1, Math.round(ms / 60_000));
-  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }

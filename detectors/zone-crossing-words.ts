@@ -1,7 +1,7 @@
 import type { Outlet } from './content/outlets.ts';
 import type { CallFacts, Finding, SourceFacts } from './detector.ts';
 import { contentReferences } from './references-content.ts';
-import { bytesText, shown } from './wording.ts';
+import { bytesText, capital, shown } from './wording.ts';
 
 const references = contentReferences['zone-crossing'];
 
@@ -48,7 +48,7 @@ export function describeCrossing(
     title: forbidden ? 'Forbidden flow of data between zones' : 'Data goes from a zone of ours outside',
     severity,
     score: severity === 'high' ? 0.96 : severity === 'medium' ? 0.85 : 0.5,
-    reason: `${observed.charAt(0).toUpperCase()}${observed.slice(1)}; ${normal}.`,
+    reason: `${capital(observed)}; ${normal}.`,
     observed,
     normal,
     distance: forbidden ? 'never allowed' : `${seen} of ${sessions} sessions`,
@@ -77,7 +77,7 @@ export function describeEnvironments(
     title: by === 'session' ? 'One session in two environments' : 'One credential in two environments',
     severity,
     score: severity === 'medium' ? 0.85 : 0.5,
-    reason: `${observed.charAt(0).toUpperCase()}${observed.slice(1)}; ${normal}.`,
+    reason: `${capital(observed)}; ${normal}.`,
     observed,
     normal,
     distance: '2 environments',

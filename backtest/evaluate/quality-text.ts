@@ -90,7 +90,8 @@ export function aligned(rows: readonly (readonly string[])[]): string {
     .join('');
 }
 
-const figure = (value: number): string => (Number.isFinite(value) ? value.toFixed(3) : '-');
+/** Three digits; a dash where there is none. */
+export const figure = (value: number): string => (Number.isFinite(value) ? value.toFixed(3) : '-');
 const percent = (share: number): string => `${Number((share * 100).toFixed(1))} %`;
 const goals = (recalls: Readonly<Record<string, number>>): string =>
   Object.entries(recalls)

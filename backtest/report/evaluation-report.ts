@@ -7,6 +7,7 @@ import type { Volumes } from '../evaluate/volumes.ts';
 import { SCORE_BUCKETS, scoreBucket } from '../stored/score-summary.ts';
 import { barPlot, unitPlot } from './plots.ts';
 import { reportPage, table } from './report-page.ts';
+import { figure } from '../evaluate/quality-text.ts';
 
 export interface EvaluationFacts {
   readonly played: Played;
@@ -155,5 +156,3 @@ function alertSection({ alerts }: Played): Html {
         .map(({ session, alert }) => [session ?? '', alert.severity, alert.detector.id, alert.reason]),
     )}`;
 }
-
-const figure = (value: number): string => (Number.isFinite(value) ? value.toFixed(3) : '-');

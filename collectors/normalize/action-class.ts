@@ -1,3 +1,4 @@
+import { toolNameWords } from '../../detectors/tool-name-words.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
 
 export type ActionClass = NonNullable<NonNullable<CustodyEvent['tool']>['action']>;
@@ -201,12 +202,7 @@ export function classifyAction(toolName: string, hints: ActionHints = {}): Actio
 function classByName(toolName: string): ActionClass {
   const cached = known.get(toolName);
   if (cached !== undefined) return cached;
-  const words = toolName
-    .slice(0, 256)
-    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .toLowerCase()
-    .split(/[^a-z0-9]+/)
-    .filter((word) => word !== '');
+  const words = toolNameWords(toolName);
   // The verb mostly comes first (`get_file`), else last (`file-get`, `crm.bulk_update`), else anywhere.
   const action =
     BY_VERB.get(words[0] ?? '') ??

@@ -1,6 +1,7 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
 import type { ActionClass, ToolTraits } from '../detector.ts';
 import type { RegisteredTool } from '../registry/registry.ts';
+import { toolNameWords } from '../tool-name-words.ts';
 
 /**
  * What a tool can do: as registered, else by the server's own hints and by the tool's name. A hint may make a tool more
@@ -67,16 +68,10 @@ const moneyWords = new Set(
 const knownWords = new Map<string, readonly string[]>();
 const knownMax = 4096;
 
-/** Lower-case words of a tool's name: `updateUser_password` is update, user, password. */
 function wordsOf(name: string): readonly string[] {
   const known = knownWords.get(name);
   if (known !== undefined) return known;
-  const words = name
-    .slice(0, 256)
-    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .toLowerCase()
-    .split(/[^a-z0-9]+/)
-    .filter((word) => word !== '');
+  const words = toolNameWords(name);
   if (knownWords.size >= knownMax) knownWords.clear();
   knownWords.set(name, words);
   return words;

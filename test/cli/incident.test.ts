@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { run } from '../../cli/program.ts';
 import { startPipeline, type Pipeline } from '../../pipeline/assemble.ts';
 import { ROLES } from '../../pipeline/roles.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { configSchema } from '../../schemas/config.ts';
+import { captured } from './captured.ts';
 
 const loopback = { host: '127.0.0.1', port: 0 };
 const TOKEN = 'the-token-of-ann';
@@ -49,21 +49,9 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-async function custody(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const stdout = vi
-    .spyOn(process.stdout, 'write')
-    .mockImplementation((chunk) => ((out += String(chunk)), true));
-  const stderr = vi
-    .spyOn(process.stderr, 'write')
-    .mockImplementation((chunk) => ((err += String(chunk)), true));
-  try {
-    return { code: await run(['node', 'custody', ...args, '--config', configFile]), out, err };
-  } finally {
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
+async function custody(...words: readonly string[]) {
+  const { code, stdout: out, stderr: err } = await captured(...words, '--config', configFile);
+  return { code, out, err };
 }
 const json = (text: string) =>
   text

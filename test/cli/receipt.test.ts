@@ -1,14 +1,14 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { run } from '../../cli/program.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openUsedReceipts } from '../../cli/used-receipts.ts';
 import { formatSigningKey, formatVerifierKey } from '../../evidence/note/key.ts';
 import { TRUST_SCHEMA } from '../../schemas/trust-policy.ts';
 import { keyOf } from '../evidence/receipt/receipt-world.ts';
 import { DEPLOYMENT, openArena, type Arena } from '../notary/arena.ts';
 import { verifies } from '../requirements.ts';
+import { captured } from './captured.ts';
 
 const key = keyOf(`${DEPLOYMENT}/receipts`);
 let arena: Arena;
@@ -43,21 +43,9 @@ afterAll(async () => {
 });
 
 /** Runs a command line in this process. */
-async function custody(...words: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  const written = { out: '', err: '' };
-  const out = vi
-    .spyOn(process.stdout, 'write')
-    .mockImplementation((text) => ((written.out += String(text)), true));
-  const err = vi
-    .spyOn(process.stderr, 'write')
-    .mockImplementation((text) => ((written.err += String(text)), true));
-  try {
-    const code = await run(['node', 'custody', 'receipt', ...words]);
-    return { code, ...written };
-  } finally {
-    out.mockRestore();
-    err.mockRestore();
-  }
+async function custody(...words: readonly string[]) {
+  const { code, stdout: out, stderr: err } = await captured('receipt', ...words);
+  return { code, out, err };
 }
 
 const out = () => join(directory, 'out');

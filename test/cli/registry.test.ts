@@ -1,9 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { run } from '../../cli/program.ts';
 import { encodeEvent } from '../../collectors/normalize/encode.ts';
 import { eventId } from '../../collectors/normalize/event-id.ts';
 import { createEntryBuilder } from '../../evidence/entry-builder.ts';
@@ -13,6 +12,7 @@ import { parseRegistryText } from '../../pipeline/registry-file.ts';
 import { EVENT_SCHEMA, eventSchema, type CustodyEvent } from '../../schemas/event.ts';
 import type { RegistryDocument } from '../../schemas/registry.ts';
 import { openChdbStore } from '../../sinks/store/chdb-store.ts';
+import { captured } from './captured.ts';
 
 const START_MS = Date.now() - 86_400_000;
 const REVIEWED = 'a'.repeat(64);
@@ -118,21 +118,9 @@ afterAll(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function custody(...words: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  const written = { out: '', err: '' };
-  const out = vi
-    .spyOn(process.stdout, 'write')
-    .mockImplementation((text) => ((written.out += String(text)), true));
-  const err = vi
-    .spyOn(process.stderr, 'write')
-    .mockImplementation((text) => ((written.err += String(text)), true));
-  try {
-    const code = await run(['node', 'custody', 'registry', ...words]);
-    return { code, ...written };
-  } finally {
-    out.mockRestore();
-    err.mockRestore();
-  }
+async function custody(...words: readonly string[]) {
+  const { code, stdout: out, stderr: err } = await captured('registry', ...words);
+  return { code, out, err };
 }
 const onData = (...words: readonly string[]) => custody(...words, '--data-dir', directory);
 const fileOf = (name: string, text: string) => {

@@ -1,27 +1,20 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { run } from '../../cli/program.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { builtinRulesDir, readRuleFiles } from '../../pipeline/rule-files.ts';
 import { expandEvents } from '../../detectors/rules/short-event.ts';
+import { captured } from './captured.ts';
 
 let dir: string;
 beforeEach(() => (dir = mkdtempSync(join(tmpdir(), 'custody-rules-'))));
 afterEach(() => {
-  vi.restoreAllMocks();
   rmSync(dir, { recursive: true });
 });
 
 async function custody(...words: readonly string[]) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const into = (lines: string[]) => (text: string | Uint8Array) => lines.push(String(text)) > 0;
-  vi.spyOn(process.stdout, 'write').mockImplementation(into(out));
-  vi.spyOn(process.stderr, 'write').mockImplementation(into(err));
-  const code = await run(['node', 'custody', 'rules', ...words]);
-  vi.restoreAllMocks();
-  return { code, out: out.join(''), err: err.join('') };
+  const { code, stdout: out, stderr: err } = await captured('rules', ...words);
+  return { code, out, err };
 }
 const file = (name: string, text: string) => {
   const path = join(dir, name);

@@ -13,7 +13,11 @@ const sessionOf = ({ event }: DetectRecord) => `${event.tenant}\n${event.session
  * order; records of a tenant that happened within that time may swap places. `draw` tells one shuffle from another; 0 is the
  * log in which everything takes equally long.
  */
-export function arrivedLate(records: readonly DetectRecord[], latenessMs: number, draw: number): DetectRecord[] {
+export function arrivedLate(
+  records: readonly DetectRecord[],
+  latenessMs: number,
+  draw: number,
+): DetectRecord[] {
   const earliestMs = new Map<string, number>();
   return records
     .map(({ event }, place) => {
@@ -42,7 +46,11 @@ export function wovenOtherwise(records: readonly DetectRecord[], draw: number): 
     const left = queues.filter(({ own, next }) => next < own.length);
     const queue = left[drawn(`${draw} ${round}`, left.length)];
     if (queue === undefined) break;
-    for (let taken = 1 + drawn(`${draw} ${round} run`, 7); taken > 0 && queue.next < queue.own.length; taken -= 1) {
+    for (
+      let taken = 1 + drawn(`${draw} ${round} run`, 7);
+      taken > 0 && queue.next < queue.own.length;
+      taken -= 1
+    ) {
       const record = queue.own[queue.next];
       queue.next += 1;
       if (record !== undefined) woven.push(record);
