@@ -38,7 +38,9 @@ interface Seen {
 }
 
 export interface ViewSession {
+  /** Hash of its key. */
   session: number;
+  key: string;
   readonly calls: Seen[];
   /** Of calls that left the list; made with the first. */
   tally: Map<string, Views> | undefined;
@@ -58,7 +60,7 @@ export function newViewTenant(): ViewTenant {
 }
 
 export function newViewSession(): ViewSession {
-  return { session: 0, calls: [], tally: undefined };
+  return { session: 0, key: '', calls: [], tally: undefined };
 }
 
 /** Takes in who tells of the call: the caller's side, or what stands between it and the server. */
@@ -70,7 +72,11 @@ export function noteView(
 ): void {
   const { event, call } = detected;
   if (call === undefined || event.kind !== 'tool_call') return;
-  session.session = itemHash(detected.session.key);
+  // The key of a session changes when a better name turns up.
+  if (session.key !== detected.session.key) {
+    session.key = detected.session.key;
+    session.session = itemHash(session.key);
+  }
   const { vantage } = event.source;
   const server = call.server ?? event.server?.name;
   if (vantage === 'server' || vantage === 'gateway' || vantage === 'tap') {

@@ -9,8 +9,8 @@ import { shown } from './wording.ts';
 interface Changes {
   items: number;
   calls: number;
-  /** Items counted so far by call: observers of one call tell the number again. */
-  readonly counted: Map<number, number>;
+  /** Items counted so far, by call in turn with their number: observers of one call tell it again. */
+  readonly counted: number[];
   readonly eventIds: string[];
 }
 
@@ -51,7 +51,7 @@ export function bulkChange(config: DetectConfig['bulk_change']): Detector<undefi
 }
 
 function newChanges(): Changes {
-  return { items: 0, calls: 0, counted: new Map(), eventIds: [] };
+  return { items: 0, calls: 0, counted: [], eventIds: [] };
 }
 
 function changes({ action, traits }: CallFacts): boolean {
@@ -64,15 +64,17 @@ function isRefused({ decision }: DetectEvent, { category }: CallFacts): boolean 
 
 /** Items of the call: the largest number any observer told. */
 function count(tool: Changes, call: CallFacts, told: number, eventId: string): number {
-  const before = tool.counted.get(call.index);
+  const { counted } = tool;
+  let at = 0;
+  while (at < counted.length && counted[at] !== call.index) at += 2;
+  const before = counted[at + 1];
   const items = Math.max(before ?? 0, told);
-  if (before === undefined) tool.calls += 1;
+  if (before === undefined) {
+    tool.calls += 1;
+    counted.push(call.index, items);
+    if (counted.length > 2 * maxCounted) counted.splice(0, 2);
+  } else counted[at + 1] = items;
   tool.items += items - (before ?? 0);
-  tool.counted.set(call.index, items);
-  if (tool.counted.size > maxCounted) {
-    const oldest = tool.counted.keys().next().value;
-    if (oldest !== undefined) tool.counted.delete(oldest);
-  }
   addDistinct(tool.eventIds, eventId, maxEvidence);
   return items;
 }

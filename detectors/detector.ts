@@ -35,6 +35,7 @@ export interface Detector<Tenant = unknown, Session = unknown> {
   status?(tenant: Tenant): { readonly learning: boolean; readonly seen: number };
 }
 
+/** What a detector works on. Valid during the call of `step` or `learn` only: the engine hands the same object to all. */
 export interface DetectorState<Tenant, Session> {
   readonly tenant: Tenant;
   readonly session: Session;

@@ -52,6 +52,7 @@ const minCounts = 20;
 const surelySessions = 5;
 const secretIn = 'secret in arguments';
 const secretOut = 'secret in result';
+const noForms: readonly string[] = [];
 
 /** Secrets and personal data where they should not be: sent out, shown by a tool that never does, left in after redaction. */
 export function secretLeak(config: DetectConfig['secret_leak']): Detector<LeakTenant, LeakSession> {
@@ -67,6 +68,12 @@ export function secretLeak(config: DetectConfig['secret_leak']): Detector<LeakTe
       const { session } = state;
       if (event.policy?.decision === 'redact') noteRedaction(session, call?.tool ?? event.tool?.name);
       if (call === undefined) return;
+      // Most events.
+      if (event.arguments?.findings === undefined && event.result?.findings === undefined) {
+        if (fresh.call) observeHabit(session.tools, call.toolHash, call.index, true, noForms);
+        noteContacts(session.contacts, call, decision);
+        return;
+      }
       const secrets = {
         arguments: typesFound(event.arguments?.findings, 'secret'),
         result: typesFound(event.result?.findings, 'secret'),

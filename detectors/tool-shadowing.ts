@@ -22,6 +22,12 @@ interface ShadowTenant {
   readonly told: ToldLately;
 }
 
+/** The session's own view and the key it is of: hashing it again for every call would cost more than the rest. */
+interface ShadowSession {
+  key: string;
+  view: number;
+}
+
 type Listed = NonNullable<CustodyEvent['listed_tools']>[string];
 
 const maxViews = 512;
@@ -30,29 +36,30 @@ const maxServersInView = 16;
 const maxSearches = 64;
 const maxFindings = 8;
 const againMs = 30 * 24 * 3_600_000;
+const noneListed: readonly [string, Listed][] = [];
 
 /** A tool that goes by another server's tool's name, or whose description speaks to the model or of another server's tool. */
-export function toolShadowing(config: DetectConfig['tool_shadowing']): Detector<ShadowTenant, undefined> {
+export function toolShadowing(config: DetectConfig['tool_shadowing']): Detector<ShadowTenant, ShadowSession> {
   return {
     id: 'tool-shadowing',
     version: 1,
     kinds: ['tool_list', 'tool_call'],
     newTenantState: () => ({ table: newNameTable(), views: new Map(), told: new Map() }),
-    newSessionState: () => undefined,
+    newSessionState: () => ({ key: '', view: 0 }),
 
     // What servers offer is no behaviour: it counts as soon as it is seen.
-    step(detected, { tenant }, raise) {
+    step(detected, { tenant, session }, raise) {
       const { event, timeMs, call, fresh } = detected;
       const server = event.server?.name;
       if (server === undefined) return;
-      const listed = Object.entries(event.listed_tools ?? {});
-      const digests = new Map(Object.entries(event.tool_definitions ?? {}));
       const isList = event.kind === 'tool_list';
       if (!isList && (call === undefined || !fresh.call)) return;
+      const listed = event.listed_tools === undefined ? noneListed : Object.entries(event.listed_tools);
+      const digests = new Map(isList ? Object.entries(event.tool_definitions ?? {}) : undefined);
       const tools = isList
         ? [...new Set([...listed.map(([name]) => name), ...digests.keys()])]
         : [call?.tool ?? ''];
-      const others = seenTogether(tenant, detected, server);
+      const others = seenTogether(tenant, session, detected, server);
       let searches = 0;
       let findings = 0;
       for (const tool of tools) {
@@ -82,28 +89,39 @@ export function toolShadowing(config: DetectConfig['tool_shadowing']): Detector<
 }
 
 /** Notes who sees the server; gives back the other servers they see. */
-function seenTogether({ views }: ShadowTenant, detected: DetectEvent, server: string): string[] {
-  const key =
-    detected.session.rank > 0 && detected.session.key !== ''
-      ? itemHash(`in\n${detected.session.key}`)
-      : undefined;
-  const others = new Set<string>();
-  for (const view of new Set([key, viewerOf(detected)])) {
-    if (view === undefined) continue;
-    const seen = views.get(view) ?? [];
-    views.delete(view);
-    views.set(view, seen);
-    if (views.size > maxViews) {
-      const oldest = views.keys().next().value;
-      if (oldest !== undefined) views.delete(oldest);
+function seenTogether(
+  { views }: ShadowTenant,
+  session: ShadowSession,
+  detected: DetectEvent,
+  server: string,
+): string[] {
+  const { key, rank } = detected.session;
+  const others: string[] = [];
+  if (rank > 0 && key !== '') {
+    if (session.key !== key) {
+      session.key = key;
+      session.view = itemHash(`in\n${key}`);
     }
-    if (!seen.includes(server)) {
-      seen.push(server);
-      if (seen.length > maxServersInView) seen.shift();
-    }
-    for (const other of seen) if (other !== server) others.add(other);
+    noteServer(views, session.view, server, others);
   }
-  return [...others];
+  const viewer = viewerOf(detected);
+  if (viewer !== undefined) noteServer(views, viewer, server, others);
+  return others;
+}
+
+function noteServer(views: ShadowTenant['views'], view: number, server: string, others: string[]): void {
+  const seen = views.get(view) ?? [];
+  views.delete(view);
+  views.set(view, seen);
+  if (views.size > maxViews) {
+    const oldest = views.keys().next().value;
+    if (oldest !== undefined) views.delete(oldest);
+  }
+  if (!seen.includes(server)) {
+    seen.push(server);
+    if (seen.length > maxServersInView) seen.shift();
+  }
+  for (const other of seen) if (other !== server && !others.includes(other)) others.push(other);
 }
 
 function judgePair(

@@ -1,5 +1,5 @@
-import { toolNameWords } from '../../detectors/tool-name-words.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
+import { toolNameWords } from '../../schemas/tool-name-words.ts';
 
 export type ActionClass = NonNullable<NonNullable<CustodyEvent['tool']>['action']>;
 

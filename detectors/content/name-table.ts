@@ -65,10 +65,12 @@ export function noteName(
 /** Tools of other servers with the same name, or nearly the same. */
 export function rivalsOf({ names }: NameTable, folded: string, server: string): Holder[] {
   const entry = names.get(folded);
-  if (entry === undefined) return [];
-  return [folded, ...entry.near].flatMap(
-    (name) => names.get(name)?.holders.filter((holder) => holder.server !== server) ?? [],
-  );
+  const rivals: Holder[] = [];
+  if (entry === undefined) return rivals;
+  for (const holder of entry.holders) if (holder.server !== server) rivals.push(holder);
+  for (const name of entry.near)
+    for (const holder of names.get(name)?.holders ?? []) if (holder.server !== server) rivals.push(holder);
+  return rivals;
 }
 
 export function holderOf(

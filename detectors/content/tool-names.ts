@@ -1,3 +1,5 @@
+import { boundedMemo } from '../registry/bounded-memo.ts';
+
 /**
  * Letters of other alphabets that look like Latin ones (Unicode TR 39 confusables), as far as they occur in lower-case
  * identifiers, and digits that pass for letters.
@@ -15,8 +17,14 @@ const lookAlikes: ReadonlyMap<string, string> = new Map(
     }),
 );
 
+const foldedNames = boundedMemo<string>();
+
 /** The name as a hasty reader sees it: without case, separators, accents, and letters that only look like others. */
 export function foldName(name: string): string {
+  return foldedNames(name, () => fold(name));
+}
+
+function fold(name: string): string {
   const plain = name
     .normalize('NFKD')
     .toLowerCase()

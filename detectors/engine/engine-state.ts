@@ -30,8 +30,8 @@ export interface SessionRecord {
   readonly seen: string[];
   /** Traces this session owns. */
   readonly traces: string[];
-  /** When an alert was last raised, by detector and dedup key. */
-  readonly alerted: Map<string, number>;
+  /** When an alert was last raised, by detector and dedup key; made with the first. */
+  alerted: Map<string, number> | undefined;
   /** One per detector, in the order of the detectors. */
   readonly states: unknown[];
 }

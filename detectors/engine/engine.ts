@@ -7,7 +7,7 @@ import { buildAlert } from './alert-build.ts';
 import { builtInDetectors } from '../built-in.ts';
 import { rulesDetector } from '../rules/rules-detector.ts';
 import { suppress } from '../rules/suppressions.ts';
-import type { DetectEvent, Detector, Finding, ScoreProbe } from '../detector.ts';
+import type { DetectEvent, Detector, DetectorState, Finding, ScoreProbe } from '../detector.ts';
 import type { LiveTenant, SessionRecord, TenantRecord } from './engine-state.ts';
 import { clampTimeMs } from './event-time.ts';
 import { holdSession } from './held-sessions.ts';
@@ -30,7 +30,7 @@ import {
 } from './snapshot.ts';
 
 /** Raised when the engine's own records change shape. */
-const stateVersion = 3;
+const stateVersion = 4;
 const maxAlerted = 64;
 const defaultRepeatAfterMs = 30 * 60_000;
 
@@ -44,6 +44,8 @@ export interface EngineOptions {
   /** Hears every score a detector gives, alert or not; for evaluation. */
   readonly onScore?: ScoreProbe;
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export interface DetectRecord {
   readonly event: CustodyEvent;
@@ -110,6 +112,7 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
   const repeatAfterMs = options.repeatAfterMs ?? defaultRepeatAfterMs;
   const version = `detect-state/${stateVersion} ${detectors.map(({ id, version: v }) => `${id}/${v}`).join(' ')}`;
   const byKind = detectorsByKind(detectors);
+  const learners = detectors.flatMap(({ learn: learns }, index) => (learns === undefined ? [] : [index]));
   const shared = createSharedTables(detectors, config.shared_statistics.enabled);
   let epoch: number | undefined;
   let policiesChanged = false;
@@ -148,12 +151,19 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     goneSessions.add(sessionName(session.tenant, session.key));
   }
 
+  /** Handed to one detector after the other; a new one for each would be thirty objects an event. */
+  const state: Writable<DetectorState<unknown, unknown>> = {
+    tenant: undefined,
+    session: undefined,
+    shared: undefined,
+  };
+
   function stateOf(tenant: LiveTenant, states: readonly unknown[], index: number) {
-    return {
-      tenant: tenant.record.states[index],
-      session: states[index],
-      shared: shared.of(detectors[index]),
-    };
+    state.tenant = tenant.record.states[index];
+    state.session = states[index];
+    const detector = detectors[index];
+    state.shared = detector?.sharesItems === true ? shared.of(detector) : undefined;
+    return state;
   }
 
   /** What of a session's states is needed to learn from it later. */
@@ -162,7 +172,7 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
   }
 
   function learn(tenant: LiveTenant, states: readonly unknown[]): void {
-    detectors.forEach((detector, index) => detector.learn?.(stateOf(tenant, states, index)));
+    for (const index of learners) detectors[index]?.learn?.(stateOf(tenant, states, index));
   }
 
   function observe(session: SessionRecord, event: CustodyEvent, timeMs: number): DetectEvent {
@@ -183,7 +193,8 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       timeMs,
       call,
       fresh,
-      ...policy,
+      decision: policy.decision,
+      ticket: policy.ticket,
       registry,
       session: {
         key,
@@ -252,11 +263,12 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
 
   function isRepeat(session: SessionRecord, detectorId: string, finding: Finding, timeMs: number): boolean {
     const key = `${detectorId}\n${finding.dedupKey}`;
-    const beforeMs = session.alerted.get(key);
+    const alerted = (session.alerted ??= new Map<string, number>());
+    const beforeMs = alerted.get(key);
     if (beforeMs !== undefined && timeMs - beforeMs < repeatAfterMs) return true;
-    session.alerted.delete(key);
-    session.alerted.set(key, timeMs);
-    if (session.alerted.size > maxAlerted) dropOldest(session.alerted.keys(), session.alerted);
+    alerted.delete(key);
+    alerted.set(key, timeMs);
+    if (alerted.size > maxAlerted) dropOldest(alerted.keys(), alerted);
     return false;
   }
 

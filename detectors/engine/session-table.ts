@@ -122,7 +122,7 @@ export function createSessionTable(options: SessionTableOptions) {
       memory: newSessionMemory(),
       seen: [],
       traces: [],
-      alerted: new Map(),
+      alerted: undefined,
       states: options.newSessionStates(),
     };
   }

@@ -11,9 +11,11 @@ export interface TokenTable {
 const smallestLength = 64;
 /** Half of the places stay empty, or looking up becomes slow: 64 KiB hold this many. */
 const maxTokens = 4096;
+/** Of every table that holds nothing yet: most sessions never fill one, and a typed array lives outside the heap. */
+const noSlots = new Int32Array(0);
 
 export function newTokenTable(): TokenTable {
-  return { size: 0, slots: new Int32Array(0) };
+  return { size: 0, slots: noSlots };
 }
 
 /** Index of the call the token was first seen in; -1 when it never was. */

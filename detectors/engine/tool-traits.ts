@@ -1,7 +1,7 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
 import type { ActionClass, ToolTraits } from '../detector.ts';
 import type { RegisteredTool } from '../registry/registry.ts';
-import { toolNameWords } from '../tool-name-words.ts';
+import { toolNameWords } from '../../schemas/tool-name-words.ts';
 
 /**
  * What a tool can do: as registered, else by the server's own hints and by the tool's name. A hint may make a tool more

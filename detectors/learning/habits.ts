@@ -12,9 +12,14 @@ export type Habits = Map<number, Habit>;
 /** What one session saw of one tool. */
 export interface Observed {
   calls: number;
-  /** Last call counted for each form: a call told twice is one call. */
-  readonly lastHit: Map<string, number>;
-  readonly hits: Map<string, number>;
+  /** By form, made with the first: most calls show none. */
+  hits: Map<string, FormHits> | undefined;
+}
+
+interface FormHits {
+  /** Last call counted: a call told twice is one call. */
+  lastCall: number;
+  count: number;
 }
 
 /** By tool hash; bounded. */
@@ -37,15 +42,19 @@ export function observeHabit(
   let seen = session.get(tool);
   if (seen === undefined) {
     if (session.size >= maxToolsPerSession) return;
-    seen = { calls: 0, lastHit: new Map(), hits: new Map() };
+    seen = { calls: 0, hits: undefined };
     session.set(tool, seen);
   }
   if (isNewCall || seen.calls === 0) seen.calls += 1;
   for (const form of forms) {
-    const last = seen.lastHit.get(form);
-    if (last === callIndex || (last === undefined && seen.lastHit.size >= maxForms)) continue;
-    seen.lastHit.set(form, callIndex);
-    seen.hits.set(form, (seen.hits.get(form) ?? 0) + 1);
+    const hits = (seen.hits ??= new Map<string, FormHits>());
+    const known = hits.get(form);
+    if (known === undefined) {
+      if (hits.size < maxForms) hits.set(form, { lastCall: callIndex, count: 1 });
+    } else if (known.lastCall !== callIndex) {
+      known.lastCall = callIndex;
+      known.count += 1;
+    }
   }
 }
 
@@ -58,10 +67,11 @@ export function learnHabits(habits: Habits, session: SessionHabits): void {
     habits.set(tool, habit);
     habit.sessions += 1;
     habit.calls += seen.calls;
-    for (const [form, hits] of seen.hits) {
-      const before = habit.hits.get(form);
-      if (before !== undefined || habit.hits.size < maxForms) habit.hits.set(form, (before ?? 0) + hits);
-    }
+    if (seen.hits !== undefined)
+      for (const [form, { count }] of seen.hits) {
+        const before = habit.hits.get(form);
+        if (before !== undefined || habit.hits.size < maxForms) habit.hits.set(form, (before ?? 0) + count);
+      }
     if (habit.calls > window) halve(habit);
   }
 }

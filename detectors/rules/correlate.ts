@@ -16,7 +16,7 @@ export function countHits(
   rule: CompiledRule,
   limit: OfType<'threshold'>,
 ): Correlated {
-  if (group.hits.has(hit.item)) return undefined;
+  if (group.hits?.has(hit.item) === true) return undefined;
   return collect(group, hit.item, hit, rule, limit.count);
 }
 
@@ -31,20 +31,22 @@ export function countValues(
   const value = rule.value?.value(facts);
   if (value === undefined) return undefined;
   const key = valueText(value);
-  group.hits.delete(key);
+  group.hits?.delete(key);
   return collect(group, key, hit, rule, limit.count);
 }
 
 function collect(group: GroupState, key: string, hit: Hit, rule: CompiledRule, count: number): Correlated {
-  group.hits.set(key, hit);
-  for (const [old, { timeMs }] of group.hits) if (hit.timeMs - timeMs > rule.windowMs) group.hits.delete(old);
+  const hits = (group.hits ??= new Map<string, Hit>());
+  hits.set(key, hit);
+  for (const [old, { timeMs }] of hits) if (hit.timeMs - timeMs > rule.windowMs) hits.delete(old);
+  if (hits.size < count) return undefined;
   // Late events may come after later ones: what is told lies within one window.
-  const within = [...group.hits.values()].filter(({ timeMs }) => timeMs - hit.timeMs <= rule.windowMs);
+  const within = [...hits.values()].filter(({ timeMs }) => timeMs - hit.timeMs <= rule.windowMs);
   if (within.length >= count) {
-    group.hits.clear();
+    hits.clear();
     return within.sort((a, b) => a.timeMs - b.timeMs);
   }
-  if (group.hits.size > count) dropFirst(group.hits);
+  if (hits.size > count) dropFirst(hits);
   return undefined;
 }
 

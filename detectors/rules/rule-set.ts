@@ -1,16 +1,26 @@
 import type { EventKind } from '../../schemas/event.ts';
 import { rulesDocumentSchema } from '../../schemas/rule.ts';
-import { type CompiledRule, compileRule } from './compile-rule.ts';
+import { type CompiledMatch, type CompiledRule, compileRule } from './compile-rule.ts';
+import type { Condition } from './condition.ts';
 import { idOf, type RuleProblem, schemaProblems } from './problem.ts';
 
 /** The rules in force, in order of their ids. */
 export interface RuleSet {
   readonly rules: readonly CompiledRule[];
-  readonly byKind: ReadonlyMap<EventKind, readonly CompiledRule[]>;
+  readonly byKind: ReadonlyMap<EventKind, readonly RuleOfKind[]>;
   /** Names the rules and their versions. */
   readonly stamp: string;
   /** Rules that wait for something that may never come. */
   readonly waiting: readonly CompiledRule[];
+}
+
+/** What of a rule is about one kind of events: asked for every event, so nothing is left to look up. */
+export interface RuleOfKind {
+  readonly rule: CompiledRule;
+  readonly until: Condition | undefined;
+  /** `nothing`: events of this kind only settle what waits. */
+  readonly match: Condition | 'anything' | 'nothing';
+  readonly steps: readonly { readonly index: number; readonly condition: Condition }[];
 }
 
 export const noRules: RuleSet = { rules: [], byKind: new Map(), stamp: '', waiting: [] };
@@ -37,14 +47,28 @@ export function compileRuleSet(document: unknown): {
 
 export function ruleSetOf(compiled: readonly CompiledRule[]): RuleSet {
   const rules = [...compiled].sort((a, b) => (a.rule.id < b.rule.id ? -1 : 1));
-  const byKind = new Map<EventKind, CompiledRule[]>();
+  const byKind = new Map<EventKind, RuleOfKind[]>();
   for (const rule of rules)
-    for (const kind of rule.kinds) byKind.set(kind, [...(byKind.get(kind) ?? []), rule]);
+    for (const kind of rule.kinds) byKind.set(kind, [...(byKind.get(kind) ?? []), ruleOfKind(rule, kind)]);
   return {
     rules,
     byKind,
     stamp: rules.map(({ key }) => key).join(' '),
     waiting: rules.filter(({ until }) => until !== undefined),
+  };
+}
+
+function ruleOfKind(rule: CompiledRule, kind: EventKind): RuleOfKind {
+  const { match, until, steps } = rule;
+  const conditionOf = (of: CompiledMatch | undefined) => (of?.kinds.has(kind) === true ? of.condition : undefined);
+  return {
+    rule,
+    until: conditionOf(until),
+    match: match === undefined ? 'anything' : (conditionOf(match) ?? 'nothing'),
+    steps: steps.flatMap((step, index) => {
+      const condition = conditionOf(step);
+      return condition === undefined ? [] : [{ index, condition }];
+    }),
   };
 }
 

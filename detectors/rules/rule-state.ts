@@ -30,8 +30,8 @@ export interface Hit {
 }
 
 export interface GroupState {
-  /** threshold: latest hits. value_count: the latest hit of each value, by value. */
-  readonly hits: Map<string, Hit>;
+  /** threshold: latest hits. value_count: the latest hit of each value, by value. Others have none. */
+  hits: Map<string, Hit> | undefined;
   /** sequence: for each step, the hits up to it of the latest begun partial run; unordered: the latest hit. */
   readonly steps: (readonly Hit[] | undefined)[];
   /** absence: what waits. */
@@ -49,7 +49,7 @@ export function newRuleState(): RuleState {
 
 /** The group, made when new, as the most recently touched. */
 export function touchGroup(state: RuleState, key: string): GroupState {
-  const group = state.groups.get(key) ?? { hits: new Map(), steps: [], waiting: [] };
+  const group = state.groups.get(key) ?? { hits: undefined, steps: [], waiting: [] };
   state.groups.delete(key);
   state.groups.set(key, group);
   if (state.groups.size > groupsMax) dropFirst(state.groups);

@@ -1,7 +1,6 @@
 import type { DetectEvent, Detector, DetectorState, Finding, FindingSubject, Raise } from '../detector.ts';
-import type { EventKind } from '../../schemas/event.ts';
 import type { Correlation } from '../../schemas/rule.ts';
-import type { CompiledMatch, CompiledRule } from './compile-rule.ts';
+import type { CompiledRule } from './compile-rule.ts';
 import { eventVocabulary, type FactSource, type Vocabulary } from './condition.ts';
 import { advanceSequence, collectSteps, type Correlated, countHits, countValues } from './correlate.ts';
 import {
@@ -14,7 +13,7 @@ import {
   type RuleState,
   touchGroup,
 } from './rule-state.ts';
-import type { RuleSet } from './rule-set.ts';
+import type { RuleOfKind, RuleSet } from './rule-set.ts';
 import { type MatchWords, valueText } from './template.ts';
 
 /** How long after a window's end its last event may still arrive. */
@@ -47,34 +46,26 @@ export function rulesDetector(inForce: (tenant: string) => RuleSet): Detector<Ru
 }
 
 function stepRules(
-  rules: readonly CompiledRule[],
+  rules: readonly RuleOfKind[],
   detected: DetectEvent,
   state: RulesState,
   raise: Raise,
   vocabulary: Vocabulary,
 ): void {
   const facts = vocabulary.sourceOf(detected);
-  const { kind } = detected.event;
-  for (const rule of rules) {
-    if (rule.until !== undefined && holds(rule.until, kind, facts)) settle(rule, detected, state, facts);
-    if (rule.match !== undefined && !holds(rule.match, kind, facts)) continue;
-    const steps = rule.steps.length === 0 ? noSteps : stepsThatHold(rule, kind, facts);
+  for (const { rule, until, match, steps: ofKind } of rules) {
+    if (until?.holds(facts) === true) settle(rule, detected, state, facts);
+    if (match === 'nothing' || (match !== 'anything' && !match.holds(facts))) continue;
+    const steps = stepsThatHold(ofKind, facts);
     if (rule.steps.length === 0 || steps.length > 0) matched(rule, steps, { detected, facts, state, raise });
   }
 }
 
-function holds({ kinds, condition }: CompiledMatch, kind: EventKind, facts: FactSource): boolean {
-  return kinds.has(kind) && condition.holds(facts);
-}
-
 const noSteps: readonly number[] = [];
 
-function stepsThatHold({ steps }: CompiledRule, kind: EventKind, facts: FactSource): readonly number[] {
+function stepsThatHold(steps: RuleOfKind['steps'], facts: FactSource): readonly number[] {
   let found: number[] | undefined;
-  for (let index = 0; index < steps.length; index += 1) {
-    const step = steps[index];
-    if (step !== undefined && holds(step, kind, facts)) (found ??= []).push(index);
-  }
+  for (const { index, condition } of steps) if (condition.holds(facts)) (found ??= []).push(index);
   return found ?? noSteps;
 }
 

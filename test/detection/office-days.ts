@@ -1,4 +1,11 @@
-import { MONDAY_MS, openOffice, type RaisedAlert, type Step, type Work } from './office.ts';
+import {
+  MONDAY_MS,
+  openOffice,
+  type OfficeOptions,
+  type RaisedAlert,
+  type Step,
+  type Work,
+} from './office.ts';
 
 const CUSTOMERS = 'anna bert cara dino emil fina gero hana ivan jule karl lena miro nele otto pia'.split(' ');
 const TOPICS = 'invoice delivery refund password printer contract login shipping'.split(' ');
@@ -116,8 +123,8 @@ export const customerList = CUSTOMERS.map(
 const dayMs = (day: number): number => MONDAY_MS + (day + 2 * Math.floor(day / 5)) * DAY_MS;
 
 /** Ten working days, whose alerts somebody dismissed: the state they left, and the alerts of the last two of them. */
-export function workedDays() {
-  const office = openOffice();
+export function workedDays(options: OfficeOptions = {}) {
+  const office = openOffice(undefined, options);
   const last: RaisedAlert[] = [];
   for (let number = 0; number < SESSIONS; number += 1) {
     if (number % PER_DAY === 0) office.restUntil(dayMs(number / PER_DAY));

@@ -8,6 +8,8 @@ import { policyDocumentOf } from '../../pipeline/policy-source.ts';
 import { readRuleFiles } from '../../pipeline/rule-files.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import { CONTROL_TENANT } from '../../schemas/control-tenant.ts';
+import { createSharedReplay } from '../../detectors/engine/shared-replay.ts';
+import type { SharedChange } from '../../detectors/engine/shared-statistics.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
 import { detectConfig, uuidOf } from '../detectors/sessions.ts';
 import type { State } from './judged-sessions.ts';
@@ -36,6 +38,41 @@ export interface RaisedAlert {
   readonly alert: Alert;
 }
 
+export interface OfficeOptions {
+  readonly tenant?: string;
+  readonly registry?: object;
+  /** Tenants share what they know. */
+  readonly sharing?: boolean;
+  /** Of another office: both are tenants of one engine. */
+  readonly partition?: Partition;
+}
+
+/** One engine, and everything that its tenants ever told the others. */
+export interface Partition {
+  readonly engine: Engine;
+  readonly told: Map<string, { readonly detector: string; readonly change: SharedChange }>;
+  process(event: CustodyEvent, appendTimeMs: number): Alert[];
+}
+
+function openPartition(sharing: boolean): Partition {
+  const config = detectConfig({ shared_statistics: { enabled: sharing } });
+  const engine = createEngine(config);
+  const epochs = createSharedReplay(config.shared_statistics.epoch_ms);
+  const told: Partition['told'] = new Map();
+  return {
+    engine,
+    told,
+    process(event, appendTimeMs) {
+      if (sharing) epochs.enter(0, engine, appendTimeMs);
+      const alerts = engine.process({ event, appendTimeMs });
+      if (sharing)
+        for (const [detector, changes] of Object.entries(engine.epochChanges()))
+          for (const change of changes) told.set(`${detector} ${change.join(' ')}`, { detector, change });
+      return alerts;
+    },
+  };
+}
+
 const TENANT = 'office';
 const AGENT = 'desk-agent';
 const DIGEST_KEY = Buffer.alloc(32, 9);
@@ -44,27 +81,35 @@ const MESSAGE_MS = 2_000;
 const BETWEEN_MS = 20 * 60_000;
 
 /** The office: raw MCP messages through the tap's code into an engine as it runs live. */
-export function openOffice(from?: { readonly state: State; readonly timeMs: number }) {
-  const engine: Engine = createEngine(detectConfig());
+export function openOffice(
+  from?: { readonly state: State; readonly timeMs: number },
+  { tenant = TENANT, registry = officeRegistry, sharing = false, partition: given }: OfficeOptions = {},
+) {
+  const partition = given ?? openPartition(sharing);
+  const { engine } = partition;
+  const events: CustodyEvent[] = [];
   const reader = createMessageReader();
   let timeMs = from?.timeMs ?? MONDAY_MS;
   let sessions = 0;
-  if (from === undefined) for (const event of documents()) engine.process({ event, appendTimeMs: timeMs });
-  else engine.restore(from.state);
+  if (from !== undefined) engine.restore(from.state);
+  else if (given === undefined) for (const event of documents(registry)) partition.process(event, timeMs);
 
   const nano = () => `${timeMs}000000`;
   const context = (): NormalizeContext => ({
     collector: 'mcp_stdio_tap',
-    tenant: TENANT,
+    tenant,
     tenantPinned: true,
     observedTimeUnixNano: nano(),
     digestKey: DIGEST_KEY,
   });
-  const process = (event: CustodyEvent) => engine.process({ event, appendTimeMs: timeMs });
+  const process = (event: CustodyEvent) => {
+    events.push(event);
+    return partition.process(event, timeMs);
+  };
 
   function say(session: string, server: string, msg: object): Alert[] {
     timeMs += MESSAGE_MS;
-    const record = { tenant: TENANT, agent: AGENT, session, server, type: 'mcp', msg };
+    const record = { tenant, agent: AGENT, session, server, type: 'mcp', msg };
     return reader
       .events({ record, timeUnixNano: nano(), context: context() })
       .flatMap(({ event }) => process(event));
@@ -72,6 +117,9 @@ export function openOffice(from?: { readonly state: State; readonly timeMs: numb
 
   return {
     engine,
+    partition,
+    /** What the tap made of it all. */
+    events: (): readonly CustodyEvent[] => events,
     now: () => timeMs,
     /** Nobody works before this time; nothing where it has passed. */
     restUntil: (laterMs: number) => void (timeMs = Math.max(timeMs, laterMs)),
@@ -79,7 +127,7 @@ export function openOffice(from?: { readonly state: State; readonly timeMs: numb
     dismiss(raised: readonly RaisedAlert[]): void {
       for (const { alert } of raised)
         process({
-          ...sessionEvent('start', { tenant: TENANT }, nano(), context()),
+          ...sessionEvent('start', { tenant }, nano(), context()),
           event_id: uuidOf(`dismissed ${alert.alert_id}`),
           kind: 'incident',
           incident: {
@@ -97,7 +145,7 @@ export function openOffice(from?: { readonly state: State; readonly timeMs: numb
       const note = (step: number, alerts: readonly Alert[]) => {
         for (const alert of alerts) raised.push({ session: number, step, alert });
       };
-      const start = { tenant: TENANT, agent: AGENT, session, intent: asked };
+      const start = { tenant, agent: AGENT, session, intent: asked };
       note(0, process(sessionStart(start, nano(), context())));
       const listed = new Set<string>();
       let id = 0;
@@ -129,11 +177,11 @@ export function openOffice(from?: { readonly state: State; readonly timeMs: numb
   };
 }
 
-function documents(): CustodyEvent[] {
-  const text = JSON.stringify(officeRegistry);
+function documents(registryDocument: object): CustodyEvent[] {
+  const text = JSON.stringify(registryDocument);
   const registry: CustodyEvent['policy_document'] = {
     type: 'registry',
-    digest: documentDigest(officeRegistry),
+    digest: documentDigest(registryDocument),
     document: text,
   };
   const rules = policyEvent(
