@@ -80,7 +80,7 @@ Examples:
     --key bundle.key --out day.zip --timestamp http://127.0.0.1:2020/ --attach tickets
 
 Without --selection whole windows of every log of the tenant go in, so that nothing in between can be missing. It needs
-about five times the size of the entries beside the file while it works; memory stays the same.`,
+about five times the size of the entries beside the file while it works.`,
     )
     .action(async (flags: CreateFlags) => {
       const config = configOf(flags);

@@ -40,7 +40,7 @@ interface Seen {
 export interface ViewSession {
   /** Hash of its key. */
   session: number;
-  key: string;
+  key: string | undefined;
   readonly calls: Seen[];
   /** Of calls that left the list; made with the first. */
   tally: Map<string, Views> | undefined;
@@ -60,7 +60,7 @@ export function newViewTenant(): ViewTenant {
 }
 
 export function newViewSession(): ViewSession {
-  return { session: 0, key: '', calls: [], tally: undefined };
+  return { session: 0, key: undefined, calls: [], tally: undefined };
 }
 
 /** Takes in who tells of the call: the caller's side, or what stands between it and the server. */
@@ -75,7 +75,7 @@ export function noteView(
   // The key of a session changes when a better name turns up.
   if (session.key !== detected.session.key) {
     session.key = detected.session.key;
-    session.session = itemHash(session.key);
+    session.session = itemHash(detected.session.key);
   }
   const { vantage } = event.source;
   const server = call.server ?? event.server?.name;
