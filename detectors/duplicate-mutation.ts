@@ -123,7 +123,7 @@ function judgeKey(
     eventId: event.event_id,
     timeMs,
     observer: observerOf(event),
-    result: call.resultDigest === undefined ? undefined : itemHash(call.resultDigest),
+    result: call.resultDigest === undefined ? undefined : parseInt(call.resultDigest.slice(0, 13), 16),
   };
   const first = keptEntry(tenant, key, maxKeys, () => done);
   if (first === done) return;

@@ -1,5 +1,5 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
-import { toolKeyOf, type CallFacts, type ContactFacts, type Fresh, type ValueFacts } from '../detector.ts';
+import type { CallFacts, ContactFacts, Fresh, ValueFacts } from '../detector.ts';
 import { itemHash } from '../learning/item-hash.ts';
 import type { Registry } from '../registry/registry.ts';
 import { contactsOf, valuesOf } from './provenance.ts';
@@ -53,7 +53,7 @@ export function newCall(
   timeMs: number,
   { registry }: CallContext,
 ): CallRecord {
-  const toolKey = toolKeyOf(event) ?? '';
+  const { key: toolKey, hash: toolHash } = nameOf(event.server?.name, event.tool?.name);
   const registered = registry?.tool(event.server?.name, event.tool?.name);
   const action = actionOf(event.tool, registered);
   return {
@@ -62,7 +62,7 @@ export function newCall(
     timeMs,
     tool: event.tool?.name ?? '',
     toolKey,
-    toolHash: itemHash(toolKey),
+    toolHash,
     zone: registered?.zone ?? registry?.server(event.server?.name)?.zone,
     action,
     traits: traitsOf(event.tool, action, registered),
@@ -86,6 +86,34 @@ export function newCall(
     decision: undefined,
     ticket: undefined,
   };
+}
+
+interface ToolName {
+  readonly key: string;
+  readonly hash: number;
+}
+
+/** Tool keys with their hashes by server and tool, so that calls share one string: a function of the names, and bounded. */
+const knownNames = new Map<string | undefined, Map<string, ToolName>>();
+const knownServers = 256;
+const knownToolsOfServer = 512;
+const noName: ToolName = { key: '', hash: itemHash('') };
+
+function nameOf(server: string | undefined, tool: string | undefined): ToolName {
+  if (tool === undefined) return noName;
+  let ofServer = knownNames.get(server);
+  if (ofServer === undefined) {
+    if (knownNames.size >= knownServers) knownNames.clear();
+    knownNames.set(server, (ofServer = new Map<string, ToolName>()));
+  }
+  let name = ofServer.get(tool);
+  if (name === undefined) {
+    const key = server === undefined ? tool : `${server}/${tool}`;
+    name = { key, hash: itemHash(key) };
+    if (ofServer.size >= knownToolsOfServer) ofServer.clear();
+    ofServer.set(tool, name);
+  }
+  return name;
 }
 
 /** The call among the last ones that the event is another observation of, newest first. */

@@ -16,16 +16,28 @@ export function traitsOf(
   const hints = tool?.annotations;
   const readOnly =
     registered?.readOnly ?? (action === 'read' || action === 'session' || action === 'unknown');
-  return {
+  return sharedTraits({
     changesState: !readOnly,
-    destructive:
-      registered?.destructive ??
-      (hints?.destructive === true || (!readOnly && words.some((word) => destructiveWords.has(word)))),
-    privileged: registered?.privileged ?? (!readOnly && words.some((word) => privilegeWords.has(word))),
-    financial: !readOnly && words.some((word) => moneyWords.has(word)),
+    destructive: registered?.destructive ?? (hints?.destructive === true || (!readOnly && words.destructive)),
+    privileged: registered?.privileged ?? (!readOnly && words.privileged),
+    financial: !readOnly && words.financial,
     untrustedOutput: registered === undefined || readsStrangers(registered),
     egress: registered?.egress ?? action === 'egress',
-  };
+  });
+}
+
+const combinations: (ToolTraits | undefined)[] = Array.from({ length: 64 });
+
+/** One object for each combination: calls of open sessions keep theirs. */
+function sharedTraits(traits: ToolTraits): ToolTraits {
+  const place =
+    (traits.changesState ? 1 : 0) +
+    (traits.destructive ? 2 : 0) +
+    (traits.privileged ? 4 : 0) +
+    (traits.financial ? 8 : 0) +
+    (traits.untrustedOutput ? 16 : 0) +
+    (traits.egress ? 32 : 0);
+  return (combinations[place] ??= traits);
 }
 
 /** Nobody has said that it reads only what is ours: MCP's own default is the open world. */
@@ -65,13 +77,25 @@ const moneyWords = new Set(
   ).split(' '),
 );
 
-const knownWords = new Map<string, readonly string[]>();
+/** What the words of a tool's name say it does. */
+interface NameWords {
+  readonly destructive: boolean;
+  readonly privileged: boolean;
+  readonly financial: boolean;
+}
+
+const knownWords = new Map<string, NameWords>();
 const knownMax = 4096;
 
-function wordsOf(name: string): readonly string[] {
+function wordsOf(name: string): NameWords {
   const known = knownWords.get(name);
   if (known !== undefined) return known;
-  const words = toolNameWords(name);
+  const list = toolNameWords(name);
+  const words = {
+    destructive: list.some((word) => destructiveWords.has(word)),
+    privileged: list.some((word) => privilegeWords.has(word)),
+    financial: list.some((word) => moneyWords.has(word)),
+  };
   if (knownWords.size >= knownMax) knownWords.clear();
   knownWords.set(name, words);
   return words;

@@ -60,7 +60,8 @@ export function ruleSetOf(compiled: readonly CompiledRule[]): RuleSet {
 
 function ruleOfKind(rule: CompiledRule, kind: EventKind): RuleOfKind {
   const { match, until, steps } = rule;
-  const conditionOf = (of: CompiledMatch | undefined) => (of?.kinds.has(kind) === true ? of.condition : undefined);
+  const conditionOf = (of: CompiledMatch | undefined) =>
+    of?.kinds.has(kind) === true ? of.condition : undefined;
   return {
     rule,
     until: conditionOf(until),

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -100,6 +100,44 @@ test(
     ).toEqual(Array<string>(outcome.alerts).fill('+'));
   },
 );
+
+test('a rule of a directory is tried on what is stored', { timeout: 120_000 }, async () => {
+  const rules = mkdtempSync(join(tmpdir(), 'custody-backtest-rules-'));
+  writeFileSync(
+    join(rules, 'burst.yaml'),
+    [
+      'id: get-item-burst',
+      'title: Many reads of items',
+      'version: 1',
+      'description: An agent reads items over and over.',
+      'severity: medium',
+      'maturity: experimental',
+      'correlation: { type: threshold, count: 30, within: 5m }',
+      'group_by: [session.key]',
+      'match: { condition: \'call.tool == "get_item"\' }',
+      "alert: { reason: '{{tool}} again and again', normal: 'a few reads' }",
+      'tests: []',
+    ].join('\n'),
+  );
+  const { code, stdout, stderr } = await captured(
+    ...[
+      'backtest',
+      '--data-dir',
+      dataDir,
+      '--from',
+      '2026-01-01',
+      '--to',
+      '2026-01-02',
+      '--rules',
+      rules,
+      '--json',
+    ],
+  );
+  expect(stderr).toMatch(/^played 40 events in /);
+  expect(code).toBe(0);
+  expect(stdout).toContain('rule/get-item-burst');
+  rmSync(rules, { recursive: true });
+});
 
 test('a range is dates, times or ages; a warm-up goes before it', () => {
   const nowMs = Date.UTC(2026, 0, 31);

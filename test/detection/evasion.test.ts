@@ -5,7 +5,8 @@ import { isPaging } from '../../backtest/evaluate/play-recording.ts';
 import { verifies } from '../requirements.ts';
 import { outcomeOf, raisedBy, tableOf, withTable, type Outcome } from './evasion-table.ts';
 import { evasions, honestWork } from './evasions.ts';
-import { workedDays } from './office-days.ts';
+import { customer, workedDays } from './office-days.ts';
+import { officeRegistry, registeredAs } from './office-tools.ts';
 
 const page = fileURLToPath(new URL('../../docs/operations/evasion.md', import.meta.url));
 const isWrite = process.env['CUSTODY_TEST_WRITE_EVASION'] === '1';
@@ -38,5 +39,25 @@ describe('ways around detection', () => {
     const made = withTable(now, tableOf(outcomes));
     if (isWrite) writeFileSync(page, made);
     else expect(now).toBe(made);
+  });
+});
+
+describe('what the page advises', () => {
+  const places = { hosts: ['works.example', 'office.example', 'vendor.example'], allow: true };
+  const customers = Array.from({ length: 16 }, (_, number) => customer(number).mail.split('@')[1] ?? '');
+  const listed = { ...places, hosts: [...places.hosts, ...customers] };
+
+  it.each([
+    ['data in a web address', registeredAs('fetch_page', { egress: true })],
+    ['order in a trusted source', registeredAs('search_docs', { open_world: true })],
+    ['pre-warmed by request', { ...officeRegistry, complete: ['destinations'], destinations: [listed] }],
+  ])('catches in time what was missed: %s', (id, registry) => {
+    verifies('Q4');
+    const evasion = evasions.find((each) => each.id === id);
+    if (evasion === undefined) throw new Error(`no way ${id}`);
+    const advised = workedDays({ registry });
+    expect(advised.last.filter(({ alert }) => isPaging(alert))).toEqual([]);
+    expect(['noted', 'missed']).toContain(outcomeOf(days, evasion).verdict);
+    expect(outcomeOf(advised, evasion).verdict).toBe('in time');
   });
 });

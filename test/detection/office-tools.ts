@@ -42,6 +42,17 @@ export const officeRegistry = {
   ],
 };
 
+/** The registry with one tool registered otherwise. */
+export function registeredAs(name: string, change: Readonly<Record<string, unknown>>): object {
+  return {
+    ...officeRegistry,
+    servers: officeRegistry.servers.map((server) => ({
+      ...server,
+      tools: server.tools.map((tool) => (tool.name === name ? { ...tool, ...change } : tool)),
+    })),
+  };
+}
+
 interface ListedTool {
   readonly name: string;
   readonly description: string;
