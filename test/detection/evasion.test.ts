@@ -43,9 +43,8 @@ describe('ways around detection', () => {
 });
 
 describe('what the page advises', () => {
-  const places = { hosts: ['works.example', 'office.example', 'vendor.example'], allow: true };
   const customers = Array.from({ length: 16 }, (_, number) => customer(number).mail.split('@')[1] ?? '');
-  const listed = { ...places, hosts: [...places.hosts, ...customers] };
+  const listed = { hosts: [...customers, 'office.example', 'vendor.example'], allow: true };
 
   it.each([
     ['data in a web address', registeredAs('fetch_page', { egress: true })],
