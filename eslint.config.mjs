@@ -53,9 +53,14 @@ const noClock = [
   { object: 'process', property: 'hrtime', message: 'pure code: time comes in as an argument' },
 ];
 /** ECMAScript leaves their last digits to the machine; `+ - * /` are IEEE 754 everywhere. */
-const inexact = 'log log2 log10 log1p exp expm1 pow sin cos tan asin acos atan atan2 sinh cosh tanh cbrt hypot'
-  .split(' ')
-  .map((property) => ({ object: 'Math', property, message: 'detectors give the same bits on every machine' }));
+const inexact =
+  'log log2 log10 log1p exp expm1 pow sin cos tan asin acos atan atan2 sinh cosh tanh cbrt hypot'
+    .split(' ')
+    .map((property) => ({
+      object: 'Math',
+      property,
+      message: 'detectors give the same bits on every machine',
+    }));
 const edgesOnly = [
   { object: 'process', property: 'env', message: 'the environment is read in cli/ only' },
   { object: 'process', property: 'exit', message: 'only cli/ ends the process' },

@@ -39,7 +39,7 @@ export const destinationRate = (tool: number) => pairHash(itemClass.destinationR
 const plainRate = 0;
 
 const payeeMember =
-  /(?:^|[._])(?:recipients?|payee|beneficiary|creditor|account|iban|wallet|address|to)(?:[._\[]|$|_?(?:id|number|account|iban|address)$)/i;
+  /(?:^|[._])(?:recipients?|payee|beneficiary|creditor|account|iban|wallet|address|to)(?:[._[]|$|_?(?:id|number|account|iban|address)$)/i;
 
 /** Where a call goes: its destinations and, where it moves money, the accounts it names. */
 export function placesOf(call: CallFacts): readonly ContactFacts[] {
