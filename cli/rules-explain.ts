@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { createEngine, type DetectRecord } from '../detectors/engine/engine.ts';
-import type { Detector } from '../detectors/detector.ts';
 import { type ExplainedCondition, explainRule, type Part } from '../detectors/rules/explain.ts';
 import type { RuleSet } from '../detectors/rules/rule-set.ts';
 import { rulesDetector } from '../detectors/rules/rules-detector.ts';
+import { watcher } from '../detectors/rules/watcher.ts';
 import { readRuleFiles } from '../pipeline/rule-files.ts';
 import { ConfigError, InputError } from '../runtime/errors.ts';
 import type { Config } from '../schemas/config.ts';
@@ -103,16 +103,10 @@ function jsonOf(text: string): unknown {
 function explain(set: RuleSet, records: readonly DetectRecord[], config: Config): Explained[] {
   const last = records.at(-1)?.event.event_id;
   let conditions: readonly (readonly ExplainedCondition[])[] = [];
-  const watcher: Detector = {
-    id: 'watcher',
-    version: 1,
-    newTenantState: () => undefined,
-    newSessionState: () => undefined,
-    step(detected) {
-      if (detected.event.event_id === last) conditions = set.rules.map((rule) => explainRule(rule, detected));
-    },
-  };
-  const engine = createEngine(config.detect, { detectors: [rulesDetector(() => set), watcher] });
+  const watching = watcher((detected) => {
+    if (detected.event.event_id === last) conditions = set.rules.map((rule) => explainRule(rule, detected));
+  });
+  const engine = createEngine(config.detect, { detectors: [rulesDetector(() => set), watching] });
   let fired = new Set<string>();
   for (const record of records) fired = new Set(engine.process(record).map(({ detector }) => detector.id));
   return set.rules.map(({ rule }, index) => ({

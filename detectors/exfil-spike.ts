@@ -49,7 +49,8 @@ interface ExfilSession {
   readonly sizes: { tool: number; action: ActionClass; side: Side; bucket: number }[];
   readonly contacts: { destination: number; callIndex: number; tool: number; action: ActionClass }[];
   readonly spikes: Spike[];
-  readonly sent: Map<number, Sent>;
+  /** By destination hash; made with the first. */
+  sent: Map<number, Sent> | undefined;
 }
 
 type State = DetectorState<ExfilTenant, ExfilSession>;
@@ -76,7 +77,7 @@ export function exfilSpike(config: DetectConfig['exfil']): Detector<ExfilTenant,
     version: 2,
     kinds: ['tool_call', 'api_call'],
     newTenantState: () => ({ tools: new Map(), actions: new Map(), destinations: new Map() }),
-    newSessionState: () => ({ sizes: [], contacts: [], spikes: [], sent: new Map() }),
+    newSessionState: () => ({ sizes: [], contacts: [], spikes: [], sent: undefined }),
 
     step(detected, state, raise) {
       const { call, fresh } = detected;
@@ -158,14 +159,15 @@ function judgeSends(
   if (!isConsequential(call.action) && call.action !== 'unknown') return;
   const { tenant, session } = state;
   const bytes = call.argumentsBytes ?? 0;
-  const fresh = new Set(detected.fresh.destinations);
+  if (call.destinations.length === 0) return;
+  const fresh = detected.fresh.destinations;
   const candidates = session.spikes.filter(({ callIndex }) => call.index - callIndex <= windowCalls);
   for (const destination of call.destinations) {
     const hash = itemHash(destination);
     const firstSeen = !tenant.destinations.has(hash);
     const sent = count(session, hash, destination, firstSeen, detected, call, {
-      bytes: fresh.has(destination) || detected.fresh.argumentsSize ? bytes : 0,
-      calls: fresh.has(destination) ? 1 : 0,
+      bytes: fresh.includes(destination) || detected.fresh.argumentsSize ? bytes : 0,
+      calls: fresh.includes(destination) ? 1 : 0,
     });
     if (firstSeen) {
       const carried = candidates.filter((candidate) => carries(candidate, call, tenant));
@@ -210,9 +212,10 @@ function count(
   call: CallFacts,
   added: { bytes: number; calls: number },
 ): Sent | undefined {
-  let sent = session.sent.get(hash);
+  const all = (session.sent ??= new Map<number, Sent>());
+  let sent = all.get(hash);
   if (sent === undefined) {
-    if (session.sent.size >= maxSent) return undefined;
+    if (all.size >= maxSent) return undefined;
     sent = {
       destination,
       firstSeen,
@@ -222,7 +225,7 @@ function count(
       firstEventId: event.event_id,
       lastEventId: event.event_id,
     };
-    session.sent.set(hash, sent);
+    all.set(hash, sent);
   }
   sent.bytes += added.bytes;
   sent.calls += added.calls;
@@ -246,6 +249,7 @@ function takeIn({ fresh }: DetectEvent, call: CallFacts, { sizes, contacts }: Ex
 
 /** Counts calls with destinations, those of them to a new one, and the destinations once a session. */
 function learnContacts({ tools, actions, destinations }: ExfilTenant, { contacts }: ExfilSession): void {
+  if (contacts.length === 0) return;
   const calls = new Map<number, { tool: number; action: ActionClass; isFirst: boolean }>();
   for (const { destination, callIndex, tool, action } of contacts) {
     const isFirst = !destinations.has(destination) || calls.get(callIndex)?.isFirst === true;

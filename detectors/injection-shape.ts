@@ -35,6 +35,8 @@ const forms: Readonly<Record<string, string>> = {
   code_injection: 'program code that runs other code',
   file_scheme: 'a URL that reads files or speaks another protocol',
 };
+const formNames = Object.keys(forms);
+const noForms: readonly string[] = [];
 const paths = new Set(['path_traversal', 'sensitive_path']);
 /** Named without harm in much work: the tool or the source must tell more. */
 const mentions = new Set(['sensitive_path', 'file_scheme']);
@@ -56,9 +58,10 @@ export function injectionShape(
     step({ call, event, fresh, decision }, { tenant, session }, raise) {
       if (call === undefined || call.continuation) return;
       const shapes = event.arguments?.shapes;
-      const found = shapes === undefined ? [] : Object.keys(forms).filter((form) => (shapes[form] ?? 0) > 0);
+      const found = shapes === undefined ? noForms : formNames.filter((form) => (shapes[form] ?? 0) > 0);
       if (fresh.call || found.length > 0)
         observeHabit(session.tools, call.toolHash, call.index, fresh.call, found);
+      if (found.length === 0) return;
       const established = isEstablished(tenant.habits, call.toolHash, config.learning_sessions);
       const source = strangerIn(call);
       for (const form of found) {

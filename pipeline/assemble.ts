@@ -72,7 +72,7 @@ async function run(
       verification: scrub.status(),
     };
   };
-  const listeners = createListeners(context, status, stages.learning);
+  const listeners = createListeners(context, status, (tenant) => stages.learning(tenant));
   const retention = createRetention(context, notary);
   const schedule = createSchedule(
     [

@@ -112,7 +112,7 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
   const repeatAfterMs = options.repeatAfterMs ?? defaultRepeatAfterMs;
   const version = `detect-state/${stateVersion} ${detectors.map(({ id, version: v }) => `${id}/${v}`).join(' ')}`;
   const byKind = detectorsByKind(detectors);
-  const learners = detectors.flatMap(({ learn: learns }, index) => (learns === undefined ? [] : [index]));
+  const learners = detectors.flatMap((detector, index) => (detector.learn === undefined ? [] : [index]));
   const shared = createSharedTables(detectors, config.shared_statistics.enabled);
   let epoch: number | undefined;
   let policiesChanged = false;

@@ -42,7 +42,8 @@ export function policyForCall(
 ): { decision: Decision; ticket: string | undefined } {
   const own = decisionOf(call.decision);
   if (own !== 'none' && call.ticket !== undefined) return { decision: own, ticket: call.ticket };
-  const note = notes.findLast((candidate) => matches(candidate, call, timeMs));
+  const note =
+    notes.length === 0 ? undefined : notes.findLast((candidate) => matches(candidate, call, timeMs));
   if (note !== undefined && isLoose(note)) note.usedBy = call.index;
   const decision = own === 'none' ? decisionOf(note?.decision) : own;
   return {

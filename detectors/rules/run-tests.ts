@@ -1,6 +1,5 @@
 import type { DetectConfig } from '../../schemas/config.ts';
 import type { RuleTestCase } from '../../schemas/rule.ts';
-import type { Detector } from '../detector.ts';
 import { createEngine } from '../engine/engine.ts';
 import { pathText, readRegistry } from '../../schemas/read-registry.ts';
 import { documentDigest } from '../registry/document-digest.ts';
@@ -9,6 +8,7 @@ import { type ExplainedCondition, explainRule } from './explain.ts';
 import { ruleSetOf } from './rule-set.ts';
 import { rulesDetector } from './rules-detector.ts';
 import { expandEvents, type PlacedEvent, uuidOf } from './short-event.ts';
+import { watcher } from './watcher.ts';
 
 export interface CaseResult {
   readonly name: string;
@@ -38,16 +38,10 @@ function runCase(rule: CompiledRule, test: RuleTestCase, config: DetectConfig): 
   }
   const set = ruleSetOf([rule]);
   const seen: CaseResult['events'][number][] = [];
-  const watcher: Detector = {
-    id: 'watcher',
-    version: 1,
-    newTenantState: () => undefined,
-    newSessionState: () => undefined,
-    step: (detected) => {
-      seen.push({ index: seen.length, conditions: explainRule(rule, detected) });
-    },
-  };
-  const engine = createEngine(config, { detectors: [rulesDetector(() => set), watcher] });
+  const watching = watcher((detected) => {
+    seen.push({ index: seen.length, conditions: explainRule(rule, detected) });
+  });
+  const engine = createEngine(config, { detectors: [rulesDetector(() => set), watching] });
   let alerts = 0;
   for (const { event, timeMs } of events)
     alerts += engine

@@ -36,7 +36,7 @@ const dripThenMs = (number: number) => (number % 8 === 7 ? DAY_MS - 150 * 60_000
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const percent = (text: string) =>
   Array.from(Buffer.from(text), (byte) => `%${byte.toString(16).padStart(2, '0')}`).join('');
-const spaced = (text: string) => [...text].join(' ');
+const spaced = (text: string) => Array.from(text).join(' ');
 const one = (...steps: readonly Step[]): readonly Work[] => [{ asked, steps }];
 
 /** The same theft, without any disguise first. */

@@ -61,7 +61,7 @@ export function judgingEngine({ state: restored, neverLearned }: JudgingOptions 
   return {
     engine,
     judged,
-    play(records: readonly RecordedEvent[], analyst: Analyst): void {
+    play: (records: readonly RecordedEvent[], analyst: Analyst): void => {
       for (const record of records) {
         session = record.session;
         if (session !== undefined) of(session);

@@ -452,7 +452,7 @@ describe('floods', () => {
   it('of made-up tenants leave the established tenants their knowledge', () => {
     const run = runner(detectConfig({ tenants_max: 200 }));
     learnWorkday(run);
-    for (let index = 0; index < 100_000; index += 1)
+    for (let index = 0; index < 10_000; index += 1)
       run.engine().process({
         event: callEvent(`flood-${index}`, 's', 0, run.now(), readTicket),
         appendTimeMs: run.now(),
@@ -466,14 +466,15 @@ describe('floods', () => {
     learnWorkday(run);
     run.session('attack', [readTicket, secrets]);
     const before = run.engine().stats().sessions;
-    for (let index = 0; index < 100_000; index += 1)
+    for (let index = 0; index < 10_000; index += 1)
       run.engine().process({
         event: callEvent('noisy', `s-${index}`, 0, run.now(), readTicket),
         appendTimeMs: run.now(),
       });
     expect(run.engine().stats().sessions).toBe(1000);
     const late = run.send(callEvent('acme', 'attack', 2, run.now(), post));
-    expect(by(late, 'novel-chain')[0]?.reason).toContain('read_secret');
+    // The chain it tells of began before the flood.
+    expect(by(late, 'novel-chain')[0]?.observed).toContain('read_secret');
     expect(before).toBeLessThan(1000);
   });
 
@@ -485,7 +486,7 @@ describe('floods', () => {
       scope: { grants: [`g${index}`, `h${index}:x`] },
     });
     let largest = 0;
-    for (let index = 0; index < 100_000; index += 1) {
+    for (let index = 0; index < 10_000; index += 1) {
       const call = { tool: `tool-${index}`, action: 'egress' as const, to: [`host-${index}.example`] };
       const event = { ...callEvent('acme', `s-${index % 500}`, index, run.now(), call), ...names(index) };
       run.engine().process({ event, appendTimeMs: run.now() });
