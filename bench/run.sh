@@ -4,5 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 for bench in bench/*.bench.ts; do
   echo "== $bench"
-  node --import tsx "$bench"
+  node --expose-gc --import tsx "$bench"
 done

@@ -104,7 +104,7 @@ const call = (id: string, user: string, tenant = 'acme') => ({
 });
 const entriesOf = (user: string) =>
   rows<{ log: string; seq: string; leaf: string; body: string }>(
-    `SELECT log, toString(seq) AS seq, lower(hex(leaf)) AS leaf, body FROM custody.entries WHERE user_id = '${user}' ORDER BY log, seq`,
+    `SELECT log, toString(seq) AS seq, lower(hex(leaf)) AS leaf, body FROM custody.entries WHERE topic = 'custody.events' AND user_id = '${user}' ORDER BY log, seq`,
   );
 /** What `custody verify` finds, with every entry built again. That no key is pinned here says nothing about the store. */
 async function contradictions(): Promise<unknown[]> {
