@@ -24,9 +24,10 @@ const BEYOND_ASCII = /[^\x00-\x7f]/;
 const TAG_BASE = 0xe0000;
 const TAG = /[\u{e0020}-\u{e007e}]/gu;
 /** Soft hyphen, joiners, zero width and direction marks, variation selectors, fillers, the rest of the tag block. */
-// eslint-disable-next-line no-misleading-character-class -- each of these stands for itself
+/* eslint-disable no-misleading-character-class -- each of these stands for itself */
 export const INVISIBLE =
   /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]|[\u{e0000}-\u{e01ef}]/gu;
+/* eslint-enable no-misleading-character-class */
 
 /** Lower-case letters only: capitals are folded before. Greek letters that are look-alikes only as capitals come as these. */
 const LOOK_ALIKES: Readonly<Record<string, string>> = {
