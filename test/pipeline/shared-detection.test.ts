@@ -13,7 +13,7 @@ import type { Alert } from '../../schemas/alert.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
 import { openEmbeddedLog, type EmbeddedLog } from '../../streams/embedded/open-log.ts';
 import type { TopicName } from '../../streams/topic.ts';
-import { callEvent, detectConfig, note, readTicket, workday, type Call } from '../detectors/sessions.ts';
+import { callEvent, detectConfig, endEvent, note, readTicket, workday, type Call } from '../detectors/sessions.ts';
 import { handClock } from '../streams/embedded-harness.ts';
 import { embeddedLogConfig } from '../support/embedded-log-config.ts';
 import { until } from '../support/pipeline-process.ts';
@@ -36,10 +36,13 @@ async function fill(log: EmbeddedLog, clock: ReturnType<typeof handClock>): Prom
       key: tenant,
       value: Buffer.from(JSON.stringify(callEvent(tenant, `session-${sessions}`, seq, clock.nowMs(), call))),
     }));
-    await log.topic('custody.events').append(records);
+    const end = endEvent(tenant, `session-${sessions}`, clock.nowMs());
+    await log
+      .topic('custody.events')
+      .append([...records, { key: tenant, value: Buffer.from(JSON.stringify(end)) }]);
   };
   for (const tenant of tenants.slice(0, 3)) await session(tenant, [readTicket, common]);
-  for (let day = 0; day < 28; day += 1) {
+  for (let day = 0; day < 60; day += 1) {
     for (const tenant of tenants) await session(tenant, workday[day % workday.length] ?? []);
   }
   clock.set(clock.nowMs() + 2 * EPOCH_MS);
@@ -82,7 +85,7 @@ async function replayed(
   });
   return {
     ids: alerts.map(({ alert_id }) => alert_id).sort(),
-    tools: alerts.map(({ tool_name }) => tool_name),
+    tools: alerts.filter(({ detector }) => detector.id === 'novel-chain').map(({ tool_name }) => tool_name),
   };
 }
 
