@@ -7,6 +7,7 @@ import { type Pipeline, startPipeline } from '../../pipeline/assemble.ts';
 import { ROLES } from '../../pipeline/roles.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { createLogger } from '../../runtime/logger.ts';
+import { configSchema } from '../../schemas/config.ts';
 import { dayText, DEPLOYMENT, startArena } from './retention-harness.ts';
 
 let dataDir: string;
@@ -24,6 +25,13 @@ beforeAll(async () => {
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 afterEach(() => vi.restoreAllMocks());
 
+/** No detector at all. */
+const silent = Object.fromEntries(
+  Object.entries(configSchema.parse({}).detect).flatMap(([name, section]) =>
+    typeof section === 'object' && 'enabled' in section ? [[name, { enabled: false }]] : [],
+  ),
+);
+
 function configFile(retention: object = {}): string {
   const path = join(dataDir, 'custody.json');
   const off = { enabled: false };
@@ -35,6 +43,9 @@ function configFile(retention: object = {}): string {
     sql: { listener: { port: 0 } },
     admin: { listener: { port: 0 } },
     notary: { interval_ms: 100 },
+    // Alerts and records of rules in force would be of today, years after the days of this ledger.
+    rules: { dirs: [] },
+    detect: silent,
     sinks: [],
     retention: { days: 3, minimum_days: 3, cron: '', ...retention },
   };
