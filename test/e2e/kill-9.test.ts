@@ -159,9 +159,12 @@ test(
     expect(alerts.length).toBe(new Set(alerts.map((alert) => alert.alert_id)).size);
     expect(new Set(delivered)).toEqual(
       new Set(
-        (await queryRows<{ alert_id: string }>(pipeline, 'SELECT alert_id FROM custody.alerts')).map(
-          (alert) => alert.alert_id,
-        ),
+        (
+          await queryRows<{ alert_id: string }>(
+            pipeline,
+            "SELECT alert_id FROM custody.alerts WHERE mode = ''",
+          )
+        ).map((alert) => alert.alert_id),
       ),
     );
 
