@@ -13,7 +13,15 @@ import type { Alert } from '../../schemas/alert.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
 import { openEmbeddedLog, type EmbeddedLog } from '../../streams/embedded/open-log.ts';
 import type { TopicName } from '../../streams/topic.ts';
-import { callEvent, detectConfig, endEvent, note, readTicket, workday, type Call } from '../detectors/sessions.ts';
+import {
+  callEvent,
+  detectConfig,
+  endEvent,
+  note,
+  readTicket,
+  workday,
+  type Call,
+} from '../detectors/sessions.ts';
 import { handClock } from '../streams/embedded-harness.ts';
 import { embeddedLogConfig } from '../support/embedded-log-config.ts';
 import { until } from '../support/pipeline-process.ts';
