@@ -10,15 +10,15 @@ export const contentReferences = {
   },
   'tool-change': {
     owasp: ['MCP03:2025', 'ASI04', 'LLM03:2025'],
-    atlas: ['AML.T0010'],
+    atlas: ['AML.T0109', 'AML.T0110'],
     attack: ['T1195.002'],
-    saf: ['SAF-T1201', 'SAF-T1205'],
+    saf: ['SAF-T1201'],
   },
   'tool-shadowing': {
     owasp: ['MCP03:2025', 'ASI04', 'LLM01:2025'],
     atlas: ['AML.T0051.001'],
     attack: ['T1036.005'],
-    saf: ['SAF-T1008', 'SAF-T1301'],
+    saf: ['SAF-T1008'],
   },
   'zone-crossing': {
     owasp: ['MCP10:2025', 'LLM02:2025', 'ASI02'],
