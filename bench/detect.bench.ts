@@ -4,7 +4,8 @@
 // usage: npx esbuild bench/detect.bench.ts --bundle --platform=node --format=esm --packages=external --outfile=bench/.out.mjs
 //        && node --expose-gc bench/.out.mjs [sessions=10000] [events=300000] [keep|print]
 //        from the root of the project; the table by detector is wall time, so it says something on a quiet machine only
-import { createEngine, type Engine } from '../detectors/engine/engine.ts';
+import type { Engine } from '../detectors/engine/contract.ts';
+import { createEngine } from '../detectors/engine/engine.ts';
 import type { Detector } from '../detectors/detector.ts';
 import { policyDocumentOf } from '../pipeline/policy-source.ts';
 import { policyEvent } from '../pipeline/partition-policies.ts';

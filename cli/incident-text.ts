@@ -1,3 +1,4 @@
+import type { IncidentDetail } from '../pipeline/incident-lookup.ts';
 import type {
   DetectorKpiRow,
   IncidentAlertRow,
@@ -6,13 +7,6 @@ import type {
 } from '../pipeline/incident-query.ts';
 import { DETAIL_ROWS } from '../pipeline/incident-query.ts';
 import { terminalText } from './terminal-text.ts';
-
-/** What is known of one incident. */
-export interface IncidentDetail {
-  readonly incident: IncidentRow;
-  readonly alerts: readonly IncidentAlertRow[];
-  readonly changes: readonly IncidentChangeRow[];
-}
 
 const SHOWN = 5;
 const listed = (names: readonly string[]) =>

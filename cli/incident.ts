@@ -1,15 +1,9 @@
 import { Argument, Command, Option } from 'commander';
+import { findIncidents, incidentDetail, listIncidents, type ReadRows } from '../pipeline/incident-lookup.ts';
 import {
   detectorKpiRow,
   detectorKpisStatement,
-  incidentAlertRow,
-  incidentAlertsStatement,
-  incidentChangeRow,
-  incidentChangesStatement,
   incidentFilter,
-  incidentRow,
-  incidentsStatement,
-  incidentStatement,
   rowsOf,
   type IncidentRow,
 } from '../pipeline/incident-query.ts';
@@ -59,7 +53,7 @@ An id may be cut to its first eight digits. Dispositions: ${disposition.options.
     .action(async (options: ListOptions) => {
       const filter = filterOf(options);
       await withSql(options, async (sql) => {
-        const rows = await ask(sql, incidentRow, incidentsStatement(filter));
+        const rows = await listIncidents(readerOf(sql), filter);
         process.stdout.write(options.json === true ? jsonLines(rows) : describeIncidents(rows));
       });
     });
@@ -68,10 +62,7 @@ An id may be cut to its first eight digits. Dispositions: ${disposition.options.
     .addArgument(new Argument('<id>', 'its id, or how it begins'))
     .action(async (id: string, options: CommonOptions) => {
       await withSql(options, async (sql) => {
-        const found = await findIncident(sql, id);
-        const alerts = await ask(sql, incidentAlertRow, incidentAlertsStatement(found));
-        const changes = await ask(sql, incidentChangeRow, incidentChangesStatement(found));
-        const detail = { incident: found, alerts, changes };
+        const detail = await incidentDetail(readerOf(sql), await findIncident(sql, id));
         process.stdout.write(options.json === true ? jsonLines([detail]) : describeIncident(detail));
       });
     });
@@ -82,7 +73,7 @@ An id may be cut to its first eight digits. Dispositions: ${disposition.options.
     .action(async (options: CommonOptions & { readonly tenant?: string }) => {
       const { tenant } = filterOf({ ...options, status: 'any', limit: '1' });
       await withSql(options, async (sql) => {
-        const rows = await ask(sql, detectorKpiRow, detectorKpisStatement(tenant));
+        const rows = await readerOf(sql)(detectorKpiRow, detectorKpisStatement(tenant));
         process.stdout.write(options.json === true ? jsonLines(rows) : describeKpis(rows));
       });
     });
@@ -120,7 +111,7 @@ async function findIncident(sql: SqlAccess, id: string): Promise<IncidentRow> {
       'input_invalid',
       `cannot find incident ${id}: want its id, or at least its first eight digits`,
     );
-  const [found, another] = await ask(sql, incidentRow, incidentStatement(begin));
+  const [found, another] = await findIncidents(readerOf(sql), begin);
   if (found === undefined)
     throw new InputError('input_invalid', `cannot find incident ${id}: no alert in the ledger belongs to it`);
   if (another !== undefined)
@@ -128,13 +119,11 @@ async function findIncident(sql: SqlAccess, id: string): Promise<IncidentRow> {
   return found;
 }
 
-async function ask<Row>(
-  sql: SqlAccess,
-  schema: Parameters<typeof rowsOf<Row>>[0],
-  statement: string,
-): Promise<Row[]> {
-  const response = await sql.query(statement, { format: 'JSONEachRow' });
-  return rowsOf(schema, await response.text());
+function readerOf(sql: SqlAccess): ReadRows {
+  return async (schema, statement) => {
+    const response = await sql.query(statement, { format: 'JSONEachRow' });
+    return rowsOf(schema, await response.text());
+  };
 }
 
 const withSql = (options: CommonOptions, work: (sql: SqlAccess) => Promise<void>) =>

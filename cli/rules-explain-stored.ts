@@ -1,4 +1,4 @@
-import type { DetectRecord } from '../detectors/engine/engine.ts';
+import type { DetectRecord } from '../detectors/engine/contract.ts';
 import { InputError } from '../runtime/errors.ts';
 import type { Config } from '../schemas/config.ts';
 import type { CustodyEvent } from '../schemas/event.ts';

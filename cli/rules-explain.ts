@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { createEngine, type DetectRecord } from '../detectors/engine/engine.ts';
+import type { DetectRecord } from '../detectors/engine/contract.ts';
+import { createEngine } from '../detectors/engine/engine.ts';
 import { type ExplainedCondition, explainRule, type Part } from '../detectors/rules/explain.ts';
 import type { RuleSet } from '../detectors/rules/rule-set.ts';
 import { rulesDetector } from '../detectors/rules/rules-detector.ts';

@@ -5,7 +5,8 @@ import { eventsEndpoint } from '../collectors/tap/post-events.ts';
 import type { Notice, RecorderOptions, ServerExit } from '../collectors/tap/recorder.ts';
 import { startRecorderThread } from '../collectors/tap/recorder-thread.ts';
 import { startRelay } from '../collectors/tap/relay.ts';
-import { limits, TENANT_PATTERN } from '../schemas/event.ts';
+import { TENANT_PATTERN } from '../schemas/event.ts';
+import { limits } from '../schemas/event/limits.ts';
 import type { SetExitCode } from './options.ts';
 import { intentOf, provenanceIn } from './tap-intent.ts';
 

@@ -1,4 +1,5 @@
 import type { DetectConfig } from '../schemas/config.ts';
+import type { CustodyEvent } from '../schemas/event.ts';
 import { toolOfCall } from './registry/tool-of-call.ts';
 import { describeViolation, type Violation } from './allowed-set-words.ts';
 import { ticketWorth } from './approval.ts';
@@ -61,41 +62,51 @@ const none: readonly Violation[] = [];
 
 function violationsOf(detected: DetectEvent, call: CallFacts, registry: Registry): readonly Violation[] {
   const { event } = detected;
-  const found: Violation[] = [];
-  const add = (kind: Violation['kind'], who: string, what: string) => found.push({ kind, who, what });
-  const { tool } = call;
+  const { client, actor } = event;
+  let found: readonly Violation[] = none;
+  if (toolOfCall(registry, call)?.disabled === true)
+    found = [{ kind: 'disabled-tool', who: '', what: call.toolKey }];
+  const ofClient = registry.client(client?.name);
+  if (ofClient !== undefined)
+    found = [...found, ...ofParty('client', client?.name ?? '', ofClient, event, call)];
+  const ofAgent = registry.agent(actor?.id);
+  if (ofAgent !== undefined) found = [...found, ...ofParty('agent', actor?.id ?? '', ofAgent, event, call)];
   const server = call.server ?? event.server?.name;
-  if (toolOfCall(registry, call)?.disabled === true) add('disabled-tool', '', call.toolKey);
-  const party = (
-    kind: 'client' | 'agent',
-    name: string | undefined,
-    registered: RegisteredClient | RegisteredAgent | undefined,
-  ) => {
-    if (name === undefined || registered === undefined) return;
-    const { servers } = registered;
-    if (server !== undefined && servers?.includes(server) === false) add(`${kind}-server`, name, server);
-    else if (tool !== '' && !registered.allowsTool(server, tool)) add(`${kind}-tool`, name, call.toolKey);
-    if (isOutside(registered.environments, event.environment))
-      add(`${kind}-environment`, name, event.environment ?? '');
-  };
-  party('client', event.client?.name, registry.client(event.client?.name));
-  party('agent', event.actor?.id, registry.agent(event.actor?.id));
-  if (
-    event.environment !== undefined &&
-    isOutside(environmentsOf(registry, server, call.zone), event.environment)
-  )
-    add('server-environment', server ?? call.toolKey, event.environment);
+  const { environment } = event;
+  if (environment !== undefined && isOutside(environmentsOf(registry, server, call.zone), environment))
+    found = [...found, { kind: 'server-environment', who: server ?? call.toolKey, what: environment }];
   for (const destination of call.destinations) {
-    const allowed = registry.allowsDestination(destination);
-    if (allowed === false) add('denied-destination', call.toolKey, destination);
-    else if (
-      allowed === undefined &&
-      registry.isComplete('destinations') &&
-      registry.zoneOfDestination(destination) === undefined
-    )
-      add('unlisted-destination', call.toolKey, destination);
+    const kind = judgedDestination(registry, destination);
+    if (kind !== undefined) found = [...found, { kind, who: call.toolKey, what: destination }];
   }
-  return found.length === 0 ? none : found;
+  return found;
+}
+
+/** What the client or the agent may not do. */
+function ofParty(
+  kind: 'client' | 'agent',
+  name: string,
+  party: RegisteredClient | RegisteredAgent,
+  event: CustodyEvent,
+  call: CallFacts,
+): readonly Violation[] {
+  const server = call.server ?? event.server?.name;
+  const found: Violation[] = [];
+  if (server !== undefined && party.servers?.includes(server) === false)
+    found.push({ kind: `${kind}-server`, who: name, what: server });
+  else if (call.tool !== '' && !party.allowsTool(server, call.tool))
+    found.push({ kind: `${kind}-tool`, who: name, what: call.toolKey });
+  if (isOutside(party.environments, event.environment))
+    found.push({ kind: `${kind}-environment`, who: name, what: event.environment ?? '' });
+  return found;
+}
+
+function judgedDestination(registry: Registry, destination: string): Violation['kind'] | undefined {
+  const allowed = registry.allowsDestination(destination);
+  if (allowed !== undefined) return allowed ? undefined : 'denied-destination';
+  const isListed =
+    !registry.isComplete('destinations') || registry.zoneOfDestination(destination) !== undefined;
+  return isListed ? undefined : 'unlisted-destination';
 }
 
 /** Where a server belongs: as registered, else by its zone. */

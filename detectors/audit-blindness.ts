@@ -1,6 +1,6 @@
 import type { DetectConfig } from '../schemas/config.ts';
 import { describeAttribution, describeHole, describeSilentSource } from './audit-blindness-words.ts';
-import { judgeClock, judgeSampling, pathOf, sourceOf, type Sources } from './blindness-source.ts';
+import { judgeClock, judgeSampling, sourceOf, type Sources } from './blindness-source.ts';
 import {
   judgeViews,
   learnViews,
@@ -85,9 +85,9 @@ export function auditBlindness(config: DetectConfig['audit_blindness']): Detecto
         addShare(session.unsampled, !event.source.sampled);
         judgeSampling(config, source, event, percentOf(tenant.usualUnsampled, config.learning_calls), raise);
       }
-      judgePaths(config, tenant, detected, raise);
+      judgePaths(config, tenant, source.path, detected, raise);
       judgeAttribution(config, tenant, session, detected, raise);
-      noteView(tenant.views, session.views, detected, tenant.nowMs);
+      noteView(config, tenant.views, session.views, detected, tenant.nowMs);
       judgeViews(config, tenant.views, tenant.nowMs, raise);
       judgeHoles(config, tenant, raise);
     },
@@ -116,10 +116,11 @@ function judgeHoles(config: DetectConfig['audit_blindness'], tenant: BlindTenant
 function judgePaths(
   config: DetectConfig['audit_blindness'],
   tenant: BlindTenant,
+  path: string,
   { event, timeMs }: DetectEvent,
   raise: Raise,
 ): void {
-  noteTraffic(tenant.paths, pathOf(event), timeMs, event.event_id);
+  noteTraffic(tenant.paths, path, timeMs, event.event_id);
   const limits = {
     perDay: config.silent_events_day,
     ratio: config.silent_ratio,

@@ -8,6 +8,8 @@ import { newTracks, type Tracks } from './sequence-tracks.ts';
 /** One stream of records: what reads them, what wrote them, and where. */
 export interface Source {
   readonly name: string;
+  /** Kind of records, without the place: what is silent when a whole path is cut. */
+  readonly path: string;
   readonly tracks: Tracks;
   /** What the collector's clock was ahead of the sender's, in ms, in the last records. */
   readonly offsetsMs: number[];
@@ -28,23 +30,20 @@ const steadyMs = 60_000;
 /** Older records are imported history. */
 const importedMs = 24 * 3_600_000;
 
-/** Kind of records, without the place: what is silent when a whole path is cut. */
-export function pathOf({ source }: CustodyEvent): string {
-  return `${source.collector} ${source.dialect} ${source.vantage}`;
-}
-
 export function sourceOf(sources: Sources, event: CustodyEvent): Source {
   const { source, actor, receipt, server, client } = event;
   const instance = receipt?.issuer ?? actor?.runtime_id ?? '';
   // A tap is of one server and one client; other senders count over all they see.
   const place = source.collector === 'mcp_stdio_tap' ? `${server?.name ?? ''} ${client?.name ?? ''}` : '';
-  const name = `${pathOf(event)} ${source.signal} ${source.scope ?? ''} ${instance} ${place}`.trimEnd();
+  const { collector, dialect, vantage, signal, scope = '' } = source;
+  const name = `${collector} ${dialect} ${vantage} ${signal} ${scope} ${instance} ${place}`.trimEnd();
   return keptEntry(
     sources,
     name,
     maxSources,
     () => ({
       name,
+      path: `${collector} ${dialect} ${vantage}`,
       tracks: newTracks(),
       offsetsMs: [],
       offsetIds: [],

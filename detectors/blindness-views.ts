@@ -65,6 +65,7 @@ export function newViewSession(): ViewSession {
 
 /** Takes in who tells of the call: the caller's side, or what stands between it and the server. */
 export function noteView(
+  config: DetectConfig['audit_blindness'],
   tenant: ViewTenant,
   session: ViewSession,
   detected: DetectEvent,
@@ -96,6 +97,8 @@ export function noteView(
   )
     return;
   const id = addCall(tenant, session, call, server, false);
+  // Where the other side is hardly ever heard, nothing is missing: most tenants are told of from one side only.
+  if (!isHabit(config, tenant.usual.get(server))) return;
   tenant.waiting.set(id, {
     dueMs: nowMs + dueAfterMs,
     server,
@@ -155,14 +158,20 @@ export function judgeViews(
     // In the order they began, and all wait for as long.
     if (alone.dueMs >= nowMs) return;
     tenant.waiting.delete(id);
-    const { both, alone: alones } = tenant.usual.get(alone.server) ?? { both: 0, alone: 0 };
-    const total = both + alones;
-    if (total < config.learning_calls || both * 100 < habitualShare * total) continue;
+    const usual = tenant.usual.get(alone.server);
+    if (!isHabit(config, usual)) continue;
     tenant.alarmed.push(alone.session);
     if (tenant.alarmed.length > maxAlarmed) tenant.alarmed.shift();
     if (isNews(tenant.told, `${alone.server}\n${alone.session}`, nowMs, againMs))
-      raise(describeBypass(alone.server, alone.eventId, alone.about, both, total));
+      raise(describeBypass(alone.server, alone.eventId, alone.about, usual.both, usual.both + usual.alone));
   }
+}
+
+/** Nearly all calls of the server are told by both sides. */
+function isHabit(config: DetectConfig['audit_blindness'], usual: Views | undefined): usual is Views {
+  if (usual === undefined) return false;
+  const total = usual.both + usual.alone;
+  return total >= config.learning_calls && usual.both * 100 >= habitualShare * total;
 }
 
 export function learnViews({ usual, alarmed }: ViewTenant, { session, calls, tally }: ViewSession): void {

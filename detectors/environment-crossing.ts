@@ -1,3 +1,4 @@
+import { keptEntry } from './counters/kept-entry.ts';
 import { isConsequential, type CallFacts, type DetectEvent, type Raise } from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
 import { describeEnvironments } from './zone-crossing-words.ts';
@@ -23,26 +24,23 @@ export interface EnvironmentSession {
   readonly environments: Place[];
 }
 
-/** What the tenant's benign sessions do. */
-export interface UsualWays {
-  usual(edge: number): boolean;
-  readonly learned: boolean;
+/** What the tenant's benign sessions do, and what this one will teach. */
+export interface UsualWays<Tenant, Session> {
+  isUsual(tenant: Tenant, edge: number): boolean;
+  isLearned(tenant: Tenant): boolean;
+  note(session: Session, edge: number): void;
 }
 
 const maxCredentials = 1024;
 const maxEnvironments = 8;
 
 /** One session or one credential is used in two environments, and that is not the tenant's habit. */
-export function judgeEnvironments(
+export function judgeEnvironments<Tenant extends EnvironmentTenant, Session extends EnvironmentSession>(
   detected: DetectEvent,
   call: CallFacts,
-  state: {
-    readonly tenant: EnvironmentTenant;
-    readonly session: EnvironmentSession;
-    readonly learn: (edge: number) => void;
-  },
+  { tenant, session }: { readonly tenant: Tenant; readonly session: Session },
   raise: Raise,
-  ways: UsualWays,
+  ways: UsualWays<Tenant, Session>,
 ): void {
   const environment = environmentOf(detected, call);
   if (environment === undefined || detected.decision === 'deny') return;
@@ -51,14 +49,15 @@ export function judgeEnvironments(
   const judgePair = (by: 'session' | 'credential', before: Place) => {
     if (before.side !== side || before.name === name) return;
     const edge = itemHash(`environment\n${by}\n${side}\n${[before.name, name].sort().join('\n')}`);
-    state.learn(edge);
-    if (ways.usual(edge)) return;
-    const severity = ways.learned && (by === 'credential' || isConsequential(call.action)) ? 'medium' : 'low';
+    ways.note(session, edge);
+    if (ways.isUsual(tenant, edge)) return;
+    const severity =
+      ways.isLearned(tenant) && (by === 'credential' || isConsequential(call.action)) ? 'medium' : 'low';
     raise(
       describeEnvironments(by, severity, { call, before: before.name, now: name, evidence: before.eventId }),
     );
   };
-  const { environments } = state.session;
+  const { environments } = session;
   const known = environments.some((place) => place.side === side && place.name === name);
   if (!known && environments.length < maxEnvironments) {
     for (const before of environments) judgePair('session', before);
@@ -66,14 +65,8 @@ export function judgeEnvironments(
   }
   const token = detected.event.scope?.token_digest;
   if (token === undefined) return;
-  const { credentials } = state.tenant;
-  const place = credentials.get(token) ?? here;
-  credentials.delete(token);
-  credentials.set(token, place);
-  if (credentials.size > maxCredentials) {
-    const oldest = credentials.keys().next().value;
-    if (oldest !== undefined) credentials.delete(oldest);
-  }
+  const { credentials } = tenant;
+  const place = keptEntry(credentials, token, maxCredentials, () => here);
   judgePair('credential', place);
 }
 
@@ -81,8 +74,9 @@ export function judgeEnvironments(
 function environmentOf({ event, registry }: DetectEvent, call: CallFacts): Environment | undefined {
   const registered = registry?.zone(call.zone)?.environment;
   if (registered !== undefined) return { side: 'tool', name: registered };
-  const [only, ...others] = registry?.server(call.server)?.environments ?? [];
-  if (only !== undefined && others.length === 0) return { side: 'tool', name: only };
+  const ofServer = registry?.server(call.server)?.environments;
+  const only = ofServer?.length === 1 ? ofServer[0] : undefined;
+  if (only !== undefined) return { side: 'tool', name: only };
   const { vantage } = event.source;
   const { environment } = event;
   if (environment === undefined) return undefined;

@@ -132,8 +132,8 @@ function noteSpikes(
     const ofTool = tenant.tools.get(call.toolHash);
     const ofAction = tenant.actions.get(call.action);
     const p99 =
-      (ofTool && p99Bytes(ofTool[side], [], config.learning_calls)) ??
-      (ofAction && p99Bytes(ofAction[side], [], config.learning_calls));
+      (ofTool && p99Bytes(ofTool[side], config.learning_calls)) ??
+      (ofAction && p99Bytes(ofAction[side], config.learning_calls));
     if (p99 === undefined || bytes <= config.spike_ratio * Math.max(1, p99)) continue;
     const inbound = side === 'result' && call.action === 'egress' && call.destinations.length > 0;
     session.spikes.push({

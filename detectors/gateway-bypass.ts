@@ -1,4 +1,5 @@
 import type { DetectConfig } from '../schemas/config.ts';
+import { aboutEvent } from './about-event.ts';
 import { hasConsequences } from './call-outcome.ts';
 import { keptEntry, pushBounded } from './counters/kept-entry.ts';
 import type { DetectEvent, Raise } from './detector.ts';
@@ -57,9 +58,10 @@ export function observeForBypass(
   config: DetectConfig['unregistered'],
   tenant: BypassTenant,
   session: { bypass: BypassSession | undefined },
-  { event, call, fresh, session: { key }, timeMs }: DetectEvent,
+  detected: DetectEvent,
   registry: Registry,
 ): void {
+  const { event, call, fresh, timeMs } = detected;
   if (call === undefined || event.kind !== 'tool_call') return;
   if (registry.server(call.server)?.behindGateway !== true) return;
   const { vantage } = event.source;
@@ -105,12 +107,7 @@ export function observeForBypass(
     bypass: {
       eventId: event.event_id,
       isGrave: hasConsequences(call),
-      sessionKey: key,
-      traceId: event.trace?.trace_id,
-      actorId: event.actor?.id,
-      userId: event.actor?.user_id,
-      serverName: call.server,
-      toolName: call.tool,
+      ...aboutEvent(detected, { serverName: call.server, toolName: call.tool, decision: undefined }),
     },
   });
   if (tenant.waiting.size > maxWaiting) {

@@ -31,6 +31,7 @@ export function plainLetters(name: string): string {
     .replace(/[\p{M}\p{Cf}\p{Cc}\s]/gu, '');
 }
 
+/** Wider than what words are folded by (collectors/normalize/provenance/fold-text.ts): a name is looked up, not fingerprinted. */
 const confusables = new Map<string, string>(
   Object.entries({
     a: 'аɑα',

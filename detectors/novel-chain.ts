@@ -14,7 +14,7 @@ import { describeChain } from './chain/chain-words.ts';
 import { evidenceOf, type Evidence } from './chain/evidence.ts';
 import type { CallFacts, DetectEvent, Detector, Raise, ScoreProbe } from './detector.ts';
 import { shareItem, unshareItem } from './engine/shared-statistics.ts';
-import { decodeTokens } from './engine/token-set.ts';
+import { decodeTokens } from '../schemas/token-set.ts';
 import { addIntent, findIntent, intentTokens } from './learning/intents.ts';
 import { itemHash } from './learning/item-hash.ts';
 import { addSession, fade, lastDay, sessionsWith } from './learning/item-memory.ts';

@@ -3,6 +3,7 @@ import type { CustodyEvent } from '../schemas/event.ts';
 import { isValidTicket, ticketWorth, type TicketWorth } from './approval.ts';
 import { isScopeChallenge } from './call-outcome.ts';
 import { keptEntry } from './counters/kept-entry.ts';
+import { isNews, type ToldTimes } from './counters/told-times.ts';
 import type { Decision, DetectEvent, Detector, DetectorState, Raise } from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
 import { allowsChange, allowsWriteAll, covers, isWildcard, normalizeGrant } from './scope-algebra.ts';
@@ -18,7 +19,7 @@ interface ScopeTenant {
   /** Grants each actor holds without alarm, with the number of sessions that taught them. */
   readonly actors: Map<string, Map<string, number>>;
   /** When a grant of an actor last raised an alarm. */
-  readonly alarmedMs: Map<number, number>;
+  readonly alarmedMs: ToldTimes<number>;
   /** Sessions with grants that were learned. */
   sessions: number;
 }
@@ -122,7 +123,8 @@ function judgeGrants(
       teach(session, who.key, grant);
       continue;
     }
-    if (!isNews(tenant, who.key, grant, detected.timeMs)) continue;
+    const matter = itemHash(`${who.key} ${grant}`);
+    if (!isNews(tenant.alarmedMs, matter, detected.timeMs, alarmAgainMs, maxAlarmed)) continue;
     const known = [...(tenant.actors.get(who.key)?.keys() ?? [])];
     const finding = describeDrift(detected, who, { ...drift, grant, worth, challenge, held: known });
     // Learned only if somebody dismisses the alert; what is merely low is learned where it changes nothing.
@@ -223,20 +225,6 @@ function heldByOthers(tenant: ScopeTenant, self: string, grant: string): boolean
     for (const held of grants.keys()) if (covers(held, grant)) return true;
   }
   return false;
-}
-
-/** The same grant of the same actor is told once a day. */
-function isNews({ alarmedMs }: ScopeTenant, actor: string, grant: string, timeMs: number): boolean {
-  const key = itemHash(`${actor} ${grant}`);
-  const beforeMs = alarmedMs.get(key);
-  if (beforeMs !== undefined && timeMs - beforeMs < alarmAgainMs) return false;
-  alarmedMs.delete(key);
-  alarmedMs.set(key, timeMs);
-  if (alarmedMs.size > maxAlarmed) {
-    const oldest = alarmedMs.keys().next();
-    if (oldest.done !== true) alarmedMs.delete(oldest.value);
-  }
-  return true;
 }
 
 /** Allowed, for an agent, `write:*` or more, for longer than the limit: wrong even with a ticket. */

@@ -197,7 +197,7 @@ function judgePersonal(
     if (findings === undefined) continue;
     const count = countFound(findings, 'identity', 'contact');
     const key = `${call.toolHash} ${side}`;
-    const p99 = p99Bytes(tenant.personal.get(key) ?? newSizeSketch(), [], minCounts);
+    const p99 = p99Bytes(tenant.personal.get(key) ?? newSizeSketch(), minCounts);
     if (p99 !== undefined && count >= config.personal_min && count > config.personal_ratio * Math.max(1, p99))
       raise(describePersonal(call, side, count, p99));
     if (session.personal.length < maxTaught) session.personal.push({ key, bucket: sizeBucket(count) });

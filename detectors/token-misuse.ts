@@ -1,5 +1,6 @@
 import type { DetectConfig } from '../schemas/config.ts';
 import { pushBounded } from './counters/kept-entry.ts';
+import { isNews, type ToldTimes } from './counters/told-times.ts';
 import type { DetectEvent, Detector, Finding, Raise } from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
 import { judgeAudience, learnAudiences, type AudienceTenant } from './token-audience.ts';
@@ -34,7 +35,7 @@ interface TokenTenant extends AudienceTenant {
   /** Least recently used first. */
   readonly tokens: Map<string, TokenUse>;
   /** When a credential of an actor was last told to live too long or to be too old. */
-  readonly toldMs: Map<number, number>;
+  readonly toldMs: ToldTimes<number>;
 }
 
 export interface TokenSession {
@@ -167,22 +168,12 @@ function judgeLifetime(
 ): void {
   if (decision === 'deny') return;
   const credential = scope?.credential_class ?? '';
-  const isNews = (kind: string) => {
-    const key = itemHash(`${kind} ${actorKey} ${credential}`);
-    const beforeMs = toldMs.get(key);
-    if (beforeMs !== undefined && timeMs - beforeMs < againMs) return false;
-    toldMs.delete(key);
-    toldMs.set(key, timeMs);
-    if (toldMs.size > maxTold) {
-      const oldest = toldMs.keys().next();
-      if (oldest.done !== true) toldMs.delete(oldest.value);
-    }
-    return true;
-  };
+  const isDue = (kind: string) =>
+    isNews(toldMs, itemHash(`${kind} ${actorKey} ${credential}`), timeMs, againMs, maxTold);
   const ttlSec = scope?.ttl_sec ?? 0;
-  if (ttlSec > config.ttl_max_sec && isNews('ttl'))
+  if (ttlSec > config.ttl_max_sec && isDue('ttl'))
     raise(describeLifetime(actorKey, credential, ttlSec, config.ttl_max_sec));
   const ageSec = scope?.age_sec ?? 0;
-  if (ageSec > config.age_max_sec && isNews('age'))
+  if (ageSec > config.age_max_sec && isDue('age'))
     raise(describeAge(actorKey, credential, ageSec, config.age_max_sec));
 }

@@ -10,6 +10,7 @@ import {
 } from './content/name-table.ts';
 import { foldName, isDisguised, isTelling } from './content/tool-names.ts';
 import { viewerOf } from './content/viewer.ts';
+import { addDistinct, keptEntry } from './counters/kept-entry.ts';
 import type { DetectEvent, Detector, Finding, Raise } from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
 import { tellOnce, type ToldLately } from './learning/told-lately.ts';
@@ -55,17 +56,14 @@ export function toolShadowing(config: DetectConfig['tool_shadowing']): Detector<
       const isList = event.kind === 'tool_list';
       if (!isList && (call === undefined || !fresh.call)) return;
       const listed = event.listed_tools === undefined ? noneListed : Object.entries(event.listed_tools);
-      const digests = new Map(isList ? Object.entries(event.tool_definitions ?? {}) : undefined);
-      const tools = isList
-        ? [...new Set([...listed.map(([name]) => name), ...digests.keys()])]
-        : [call?.tool ?? ''];
+      const tools = isList ? toolsListed(event) : [call?.tool ?? ''];
       const others = seenTogether(tenant, session, detected, server);
       let searches = 0;
       let findings = 0;
       for (const tool of tools) {
         if (tool === '') continue;
         searches += 1;
-        const digest = isList ? digests.get(tool) : event.tool?.definition_digest;
+        const digest = isList ? digestOf(event, tool) : event.tool?.definition_digest;
         const holder: Holder = { server, tool, sinceMs: timeMs, eventId: event.event_id, digest };
         const folded = noteName(tenant.table, holder, config.look_alike_min_chars, searches <= maxSearches);
         if (others.length === 0) continue;
@@ -86,6 +84,15 @@ export function toolShadowing(config: DetectConfig['tool_shadowing']): Detector<
           findings += 1;
     },
   };
+}
+
+function toolsListed({ listed_tools: listed, tool_definitions: definitions }: CustodyEvent): string[] {
+  return [...new Set([...Object.keys(listed ?? {}), ...Object.keys(definitions ?? {})])];
+}
+
+/** Names are hostile: one may be that of a member every object has. */
+function digestOf({ tool_definitions: definitions }: CustodyEvent, tool: string): string | undefined {
+  return definitions !== undefined && Object.hasOwn(definitions, tool) ? definitions[tool] : undefined;
 }
 
 /** Notes who sees the server; gives back the other servers they see. */
@@ -109,18 +116,11 @@ function seenTogether(
   return others;
 }
 
+const newView = (): string[] => [];
+
 function noteServer(views: ShadowTenant['views'], view: number, server: string, others: string[]): void {
-  const seen = views.get(view) ?? [];
-  views.delete(view);
-  views.set(view, seen);
-  if (views.size > maxViews) {
-    const oldest = views.keys().next().value;
-    if (oldest !== undefined) views.delete(oldest);
-  }
-  if (!seen.includes(server)) {
-    seen.push(server);
-    if (seen.length > maxServersInView) seen.shift();
-  }
+  const seen = keptEntry(views, view, maxViews, newView);
+  addDistinct(seen, server, maxServersInView);
   for (const other of seen) if (other !== server && !others.includes(other)) others.push(other);
 }
 

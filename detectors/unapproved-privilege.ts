@@ -1,4 +1,5 @@
 import type { DetectConfig } from '../schemas/config.ts';
+import { aboutEvent } from './about-event.ts';
 import { isValidTicket, ticketWorth, type TicketWorth } from './approval.ts';
 import { wasMade } from './call-outcome.ts';
 import { addDistinct, pushBounded } from './counters/kept-entry.ts';
@@ -74,7 +75,11 @@ function judgeCall(session: PrivilegeSession, detected: DetectEvent, call: CallF
   const unapproved = unapprovedOf(detected, call, registered, worth);
   if (made === 'yes') tell(session, unapproved, undefined, raise);
   else if (pending < 0) {
-    const subject = subjectOf(detected, call);
+    const subject = aboutEvent(detected, {
+      serverName: call.server,
+      toolName: call.tool,
+      decision: event.policy?.decision,
+    });
     pushBounded(
       (session.pending ??= []),
       { index: call.index, timeMs: detected.timeMs, unapproved, subject },
@@ -174,16 +179,4 @@ function judgePending(
     if (due !== undefined) tell(session, due.unapproved, due.subject, raise);
   }
   if (pending.length === 0) session.pending = undefined;
-}
-
-function subjectOf({ event, session }: DetectEvent, call: CallFacts): FindingSubject {
-  return {
-    sessionKey: session.key === '' ? undefined : session.key,
-    traceId: event.trace?.trace_id,
-    actorId: event.actor?.id,
-    userId: event.actor?.user_id,
-    serverName: call.server,
-    toolName: call.tool,
-    decision: event.policy?.decision,
-  };
 }

@@ -1,4 +1,4 @@
-import type { Finding } from './detector.ts';
+import type { Finding, FindingSubject } from './detector.ts';
 import type { LookAlike } from './look-alike.ts';
 import { accessReferences } from './references-access.ts';
 import { capital, shown } from './wording.ts';
@@ -51,15 +51,10 @@ export function describeUnregistered(
 }
 
 /** A call that the gateway should have told of. */
-export interface Bypass {
+export interface Bypass extends FindingSubject {
   readonly eventId: string;
   readonly isGrave: boolean;
-  readonly sessionKey: string | undefined;
-  readonly traceId: string | undefined;
-  readonly actorId: string | undefined;
-  readonly userId: string | undefined;
   readonly serverName: string;
-  readonly toolName: string | undefined;
 }
 
 /** Of `total` calls of the server, the gateway told of `joined`. */
@@ -83,7 +78,7 @@ export function describeBypass(
     distance: 'the gateway’s own word is missing',
     dedupKey: `bypass ${eventId}`,
     evidence: [eventId],
-    about: { ...about, decision: undefined },
+    about,
     references,
   };
 }

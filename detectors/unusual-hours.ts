@@ -155,7 +155,7 @@ function judgeFrequency(
     agent.begun = 0;
   }
   agent.begun += 1;
-  const usual = p99Bytes(agent.begunPerHour, [], minActiveHours);
+  const usual = p99Bytes(agent.begunPerHour, minActiveHours);
   if (usual === undefined || agent.alertedHour === hour) return;
   const limit = Math.max(usual * frequency_ratio, usual + minSurplus);
   if (agent.begun <= limit) return;

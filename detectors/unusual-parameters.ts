@@ -1,4 +1,5 @@
 import type { DetectConfig } from '../schemas/config.ts';
+import { evictOne } from './counters/kept-entry.ts';
 import { isConsequential, type CallFacts, type DetectEvent, type Detector, type Raise } from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
 import { addSize, newSizeSketch, p99Bytes, sizeBucket, type SizeSketch } from './learning/size-sketch.ts';
@@ -145,7 +146,7 @@ function judgeSizes(
   for (const { path, sizeBytes } of call.values) {
     const hash = itemHash(path);
     const sketch = known?.sizes.get(hash);
-    const p99 = sketch === undefined ? undefined : p99Bytes(sketch, [], minSizes);
+    const p99 = sketch === undefined ? undefined : p99Bytes(sketch, minSizes);
     if (
       known !== undefined &&
       p99 !== undefined &&
@@ -172,7 +173,7 @@ function learn({ tools }: ParametersTenant, session: ParametersSession): void {
       sizes: new Map<number, SizeSketch>(),
     };
     tools.delete(tool);
-    if (tools.size >= maxTools) evict(tools);
+    if (tools.size >= maxTools) evictOne(tools, ({ sessions }) => sessions > 1);
     tools.set(tool, known);
     known.sessions += 1;
     known.calls += seen.calls;
@@ -189,16 +190,5 @@ function learn({ tools }: ParametersTenant, session: ParametersSession): void {
       }
       addSize(sketch, bucket);
     }
-  }
-}
-
-/** A tool of few sessions goes first. */
-function evict(tools: Map<number, ToolParameters>): void {
-  let tries = 0;
-  for (const [tool, known] of tools) {
-    tools.delete(tool);
-    tries += 1;
-    if (known.sessions < 2 || tries === 8) return;
-    tools.set(tool, known);
   }
 }

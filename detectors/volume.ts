@@ -8,6 +8,7 @@ import {
   type ContactFacts,
   type DetectEvent,
   type Detector,
+  type Finding,
 } from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
 import { newSizeSketch, type SizeSketch } from './learning/size-sketch.ts';
@@ -103,24 +104,15 @@ export function volume(config: DetectConfig['volume']): Detector<VolumeTenant, V
         countedOf(session, call.index).bytes = bytes;
         countSent(config, detected, tenant, session, call, bytes);
       }
-      const contacts = newlyReached(detected, call, before, bytes);
-      for (const contact of contacts) {
-        const sent = countDestination(config, detected, tenant, session, contact, bytes);
-        judgeDestination(
-          config,
-          detected,
-          contact,
-          tenant,
-          sent,
-          tenant.learnedSessions < learningSessions,
-          (key, finding) => {
-            if (isNews(tenant.told, key, detected.timeMs, config.half_life_ms)) raise(finding);
-          },
-        );
-      }
-      judgeLimits(config, detected, call, tenant, session, bytes, (key, finding) => {
+      const tell = (key: string, finding: Finding) => {
         if (isNews(tenant.told, key, detected.timeMs, config.half_life_ms)) raise(finding);
-      });
+      };
+      const isLearning = tenant.learnedSessions < learningSessions;
+      for (const contact of newlyReached(detected, call, before, bytes)) {
+        const sent = countDestination(config, detected, tenant, session, contact, bytes);
+        judgeDestination(config, detected, contact, tenant, sent, isLearning, tell);
+      }
+      judgeLimits(config, detected, call, tenant, session, bytes, tell);
     },
 
     learn({ tenant, session }) {
@@ -140,6 +132,8 @@ function cargoBytes({ action, traits, argumentsBytes }: CallFacts): number {
   return Math.max(0, argumentsBytes - plainQuestionBytes);
 }
 
+const noContacts: readonly ContactFacts[] = [];
+
 /** Destinations that this event adds the call's bytes to. */
 function newlyReached(
   { fresh, registry }: DetectEvent,
@@ -147,7 +141,7 @@ function newlyReached(
   before: number,
   bytes: number,
 ): readonly ContactFacts[] {
-  if (bytes === 0 || destinations.length === 0) return [];
+  if (bytes === 0 || destinations.length === 0) return noContacts;
   const all =
     bytes > before
       ? contacts

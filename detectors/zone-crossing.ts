@@ -5,6 +5,7 @@ import {
   judgeEnvironments,
   type EnvironmentSession,
   type EnvironmentTenant,
+  type UsualWays,
 } from './environment-crossing.ts';
 import type { CallFacts, DetectEvent, Detector, DetectorState, Finding, Raise } from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
@@ -42,6 +43,11 @@ const minFlowBytes = 6;
 
 /** Data read in a zone of ours goes to a vendor or to strangers; one session or credential works in two environments. */
 export function zoneCrossing(config: DetectConfig['zone_crossing']): Detector<ZoneTenant, ZoneSession> {
+  const ways: UsualWays<ZoneTenant, ZoneSession> = {
+    isUsual: ({ edges }, edge) => (edges.get(edge) ?? 0) >= config.usual_sessions,
+    isLearned: ({ sessions }) => sessions >= config.learning_sessions,
+    note: noteEdge,
+  };
   return {
     id: 'zone-crossing',
     version: 1,
@@ -56,10 +62,7 @@ export function zoneCrossing(config: DetectConfig['zone_crossing']): Detector<Zo
       const told =
         fresh.values || fresh.destinations.length > 0 || detected.event.arguments?.findings !== undefined;
       if (told && !call.continuation) judgeFlow(config, detected, call, state, raise);
-      judgeEnvironments(detected, call, { ...state, learn: (edge) => noteEdge(state.session, edge) }, raise, {
-        usual: (edge) => (state.tenant.edges.get(edge) ?? 0) >= config.usual_sessions,
-        learned: state.tenant.sessions >= config.learning_sessions,
-      });
+      judgeEnvironments(detected, call, state, raise, ways);
       noteRead(config, state.session, detected, call);
     },
 
@@ -104,9 +107,10 @@ function judgeFlow(
   raise: Raise,
 ): void {
   if (state.session.reads.length === 0) return;
+  const carried = carriedReads(detected, call, state.session);
+  if (carried.length === 0) return;
   const outlets = outletsOf(detected, call).filter(({ zone }) => isOutside(zone));
-  if (outlets.length === 0) return;
-  for (const { read, bytes, types } of carriedReads(detected, call, state.session))
+  for (const { read, bytes, types } of carried)
     for (const outlet of outlets)
       judgeWay(config, { read, bytes, types, outlet }, detected, call, state, raise);
 }
@@ -119,9 +123,12 @@ interface Carried {
   readonly types: readonly string[];
 }
 
+const nothingCarried: readonly Carried[] = [];
+
 /** Earlier results of which the arguments hold something. */
-function carriedReads({ event }: DetectEvent, call: CallFacts, { reads }: ZoneSession): Carried[] {
+function carriedReads({ event }: DetectEvent, call: CallFacts, { reads }: ZoneSession): readonly Carried[] {
   const sensitive = typesFound(event.arguments?.findings, 'secret', 'identity');
+  if (sensitive.length === 0 && call.values.length === 0) return nothingCarried;
   return reads
     .filter(({ source }) => source.index < call.index)
     .map((read) => {

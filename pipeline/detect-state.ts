@@ -1,4 +1,4 @@
-import type { Engine } from '../detectors/engine/engine.ts';
+import type { Engine } from '../detectors/engine/contract.ts';
 import { SnapshotVersionError } from '../detectors/engine/snapshot.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Claim } from '../streams/topic.ts';

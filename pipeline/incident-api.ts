@@ -7,18 +7,8 @@ import type { Logger } from '../runtime/logger.ts';
 import type { RawQuery } from '../sinks/store/store.ts';
 import type { Topic } from '../streams/topic.ts';
 import { changeRequest, incidentChangeEvent, incidentChangeRecord } from './incident-change.ts';
-import {
-  incidentAlertRow,
-  incidentAlertsStatement,
-  incidentChangeRow,
-  incidentChangesStatement,
-  incidentFilter,
-  incidentRow,
-  incidentsStatement,
-  incidentStatement,
-  rowsOf,
-  type IncidentRow,
-} from './incident-query.ts';
+import { findIncidents, incidentDetail, listIncidents } from './incident-lookup.ts';
+import { incidentFilter, rowsOf, type IncidentRow } from './incident-query.ts';
 
 export interface IncidentApiOptions {
   /** `custody.events`. */
@@ -80,7 +70,7 @@ export function addIncidentRoutes(app: FastifyInstance, options: IncidentApiOpti
 
   async function find(request: FastifyRequest): Promise<IncidentRow> {
     const id = parsed(idSchema, (request.params as { id?: unknown }).id, 'id');
-    const [incident] = await read(incidentRow, incidentStatement(id, tokenOf(request)?.tenant));
+    const [incident] = await findIncidents(read, id, tokenOf(request)?.tenant);
     if (incident === undefined)
       throw new Refused(404, 'not_found', `cannot find incident ${id}: no alert in the ledger belongs to it`);
     return incident;
@@ -98,16 +88,11 @@ export function addIncidentRoutes(app: FastifyInstance, options: IncidentApiOpti
       const own = tokenOf(request)?.tenant;
       if (own !== undefined && filter.tenant !== undefined && filter.tenant !== own) return { incidents: [] };
       const tenant = own ?? filter.tenant;
-      return { incidents: await read(incidentRow, incidentsStatement({ ...filter, tenant })) };
+      return { incidents: await listIncidents(read, { ...filter, tenant }) };
     });
 
     routes.get('/v1/incidents/:id', async (request) => {
-      const incident = await find(request);
-      return {
-        incident,
-        alerts: await read(incidentAlertRow, incidentAlertsStatement(incident)),
-        changes: await read(incidentChangeRow, incidentChangesStatement(incident)),
-      };
+      return incidentDetail(read, await find(request));
     });
 
     routes.post('/v1/incidents/:id', { bodyLimit: BODY_MAX_BYTES }, async (request) => {

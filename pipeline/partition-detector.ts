@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Engine } from '../detectors/engine/engine.ts';
+import type { Engine } from '../detectors/engine/contract.ts';
 import { epochOf, visibleEpoch } from '../detectors/engine/shared-statistics.ts';
 import type { StateChange } from '../detectors/engine/snapshot.ts';
 import { canonicalJson } from '../evidence/canonical-json.ts';

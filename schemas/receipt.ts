@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { resultCategory, spanId, TENANT_PATTERN, traceId } from './event.ts';
+import { TENANT_PATTERN } from './event.ts';
+import { resultCategory } from './event/payload.ts';
+import { spanId, traceId } from './event/scalars.ts';
 
 /**
  * Receipts about MCP tool calls, version 1: in-toto Statements (v1) that a DSSE envelope signs (docs/spec/receipt.md). Absent

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { actionClass } from './event.ts';
+import { actionClass } from './event/tool.ts';
 import { checkReferences } from './registry-references.ts';
 
 /**

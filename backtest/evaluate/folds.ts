@@ -1,6 +1,6 @@
 import { decodeTokens } from '../../schemas/token-set.ts';
 import type { RecordedEvent } from '../recording/recorded-event.ts';
-import { grouped } from './grouped.ts';
+import { grouped } from '../../detectors/grouped.ts';
 import type { SessionLabel } from './labels.ts';
 import type { Played, Player, Scored } from './play-recording.ts';
 import { qualityOf, type Quality } from './quality.ts';

@@ -1,6 +1,6 @@
 import { InputError } from '../../runtime/errors.ts';
 import { recordingLines } from '../recording/lines.ts';
-import { isObject, type JsonObject } from '../recording/recorded-event.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 
 /** What is known of a recorded session. */
 export interface SessionLabel {

@@ -1,4 +1,5 @@
-import { createEngine, type Engine, type EngineOptions } from '../../detectors/engine/engine.ts';
+import type { Engine, EngineOptions } from '../../detectors/engine/contract.ts';
+import { createEngine } from '../../detectors/engine/engine.ts';
 import type { ScoreProbe } from '../../detectors/detector.ts';
 import type { Alert, Severity } from '../../schemas/alert.ts';
 import type { DetectConfig } from '../../schemas/config.ts';

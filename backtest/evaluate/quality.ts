@@ -1,4 +1,4 @@
-import { grouped } from './grouped.ts';
+import { grouped } from '../../detectors/grouped.ts';
 import type { IncidentLabel, SessionLabel } from './labels.ts';
 import type { Scored } from './play-recording.ts';
 

@@ -1,4 +1,4 @@
-import { grouped } from './grouped.ts';
+import { grouped } from '../../detectors/grouped.ts';
 import type { Labels } from './labels.ts';
 import { isPaging, type Played, type PlayedAlert } from './play-recording.ts';
 import { aligned } from './quality-text.ts';

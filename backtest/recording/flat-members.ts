@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from './recorded-event.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 
 /** Members by dotted path in one spelling: lower case, words joined with `_`. Arrays stay whole. */
 export type FlatMembers = ReadonlyMap<string, FlatMember>;

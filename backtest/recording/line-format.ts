@@ -1,5 +1,5 @@
 import { EVENT_SCHEMA } from '../../schemas/event.ts';
-import { isObject, type JsonObject } from './recorded-event.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 
 /**
  * `mcp`: a JSON-RPC message with its place. `canonical`: a body of the ledger. `otlp_logs`, `otlp_traces`: one export

@@ -4,9 +4,10 @@ import { classifyAction } from '../../collectors/normalize/action-class.ts';
 import { normalizeAudit } from '../../collectors/normalize/audit.ts';
 import { eventId } from '../../collectors/normalize/event-id.ts';
 import { eventKind, type CustodyEvent } from '../../schemas/event.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 import { toolLists } from './recorded-tool-list.ts';
 import { recordedValues, countOf } from './recorded-values.ts';
-import { isObject, textOf, type JsonObject, type ReadEvent } from './recorded-event.ts';
+import { textOf, type ReadEvent } from './recorded-event.ts';
 import { sessionEvent } from './session-start.ts';
 import { spelledFacts, withFacts } from './spelled-facts.ts';
 

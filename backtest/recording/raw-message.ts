@@ -2,7 +2,8 @@ import type { NormalizeContext } from '../../collectors/normalize/context.ts';
 import { normalizeAudit } from '../../collectors/normalize/audit.ts';
 import { createConversation, type Conversation } from '../../collectors/tap/conversation.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
-import { isObject, textOf, type JsonObject, type ReadEvent } from './recorded-event.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
+import { textOf, type ReadEvent } from './recorded-event.ts';
 import { spelledFacts, withFacts } from './spelled-facts.ts';
 
 /** A line with a message, its time and what is fixed for the recording. */

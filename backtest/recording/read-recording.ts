@@ -5,12 +5,13 @@ import type { DecodeLimits } from '../../collectors/otlp/limits.ts';
 import { InputError } from '../../runtime/errors.ts';
 import { SENDER_TENANT_PATTERN } from '../../schemas/control-tenant.ts';
 import { eventSchema, type CustodyEvent } from '../../schemas/event.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 import { formatOf } from './line-format.ts';
 import { recordingLines } from './lines.ts';
 import { normalisedEvents } from './normalised-record.ts';
 import { otlpEvents } from './otlp-line.ts';
 import { createMessageReader } from './raw-message.ts';
-import { isObject, textOf, type JsonObject, type ReadEvent, type RecordedEvent } from './recorded-event.ts';
+import { textOf, type ReadEvent, type RecordedEvent } from './recorded-event.ts';
 import { createSessionClock, type SessionClock } from './session-clock.ts';
 import { sessionEvent, sessionStart } from './session-start.ts';
 

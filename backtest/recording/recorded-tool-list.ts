@@ -1,7 +1,8 @@
 import type { NormalizeContext } from '../../collectors/normalize/context.ts';
 import { createConversation } from '../../collectors/tap/conversation.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
-import { isObject, textOf, type JsonObject } from './recorded-event.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
+import { textOf } from './recorded-event.ts';
 
 type ToolLists = Pick<CustodyEvent, 'tool_definitions' | 'listed_tools'>;
 

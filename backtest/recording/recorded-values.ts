@@ -1,10 +1,11 @@
 import { emailDestination } from '../../collectors/normalize/destinations.ts';
 import { namePartTokens } from '../../collectors/normalize/provenance/name-parts.ts';
 import type { SipKey } from '../../collectors/normalize/provenance/sip-hash.ts';
-import { limits, type CustodyEvent } from '../../schemas/event.ts';
+import type { CustodyEvent } from '../../schemas/event.ts';
+import { limits } from '../../schemas/event/limits.ts';
 import type { ValueOrigin, ValueProvenance } from '../../schemas/provenance.ts';
 import { encodeTokens } from '../../schemas/token-set.ts';
-import { isObject, type JsonObject } from './recorded-event.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 
 /** What a normalised record states of where values and destinations came from, as an event holds it. */
 export interface RecordedValues {

@@ -4,7 +4,8 @@ import { intentTokens } from '../../collectors/normalize/provenance/describe-val
 import { provenanceKey } from '../../collectors/normalize/provenance/provenance-key.ts';
 import { DEFAULT_PROVENANCE } from '../../collectors/normalize/provenance/settings.ts';
 import { EVENT_SCHEMA, type CustodyEvent } from '../../schemas/event.ts';
-import { textOf, type JsonObject } from './recorded-event.ts';
+import type { JsonObject } from '../../schemas/json-object.ts';
+import { textOf } from './recorded-event.ts';
 
 /** The start of a session, with what the agent was asked as fingerprints. */
 export function sessionStart(

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { decisionOf } from '../../collectors/normalize/outcome.ts';
 import { redactText } from '../../collectors/normalize/redact.ts';
 import { eventSchema, type CustodyEvent } from '../../schemas/event.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 import { flatMembers, spellingOf, type FlatMember, type FlatMembers } from './flat-members.ts';
-import { isObject, type JsonObject } from './recorded-event.ts';
 import { SPELLINGS } from './spelling-table.ts';
 
 /** Parts of events by dotted place, each valid there. */

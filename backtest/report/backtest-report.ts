@@ -1,5 +1,5 @@
 import { escaped, type Html } from '../../bundle/report/html.ts';
-import { grouped } from '../evaluate/grouped.ts';
+import { grouped } from '../../detectors/grouped.ts';
 import type { SessionLabel } from '../evaluate/labels.ts';
 import { areaUnderRoc, rocCurve } from '../evaluate/quality.ts';
 import type { AlertLabels } from '../stored/alert-labels.ts';

@@ -1,5 +1,5 @@
 import { escaped, type Html } from '../../bundle/report/html.ts';
-import { grouped } from '../evaluate/grouped.ts';
+import { grouped } from '../../detectors/grouped.ts';
 import type { Labels, SessionLabel } from '../evaluate/labels.ts';
 import { isPaging, type Played } from '../evaluate/play-recording.ts';
 import { incidentQuality, rocCurve, type Quality } from '../evaluate/quality.ts';

@@ -1,9 +1,9 @@
 import { InputError } from '../../runtime/errors.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import type { Disposition } from '../../schemas/incident.ts';
+import { isObject } from '../../schemas/json-object.ts';
 import { isPaging } from '../evaluate/play-recording.ts';
 import { recordingLines } from '../recording/lines.ts';
-import { isObject } from '../recording/recorded-event.ts';
 
 /** What is known of alerts and sessions: whether something was wrong. */
 export interface AlertLabels {

@@ -1,5 +1,5 @@
 import type { Alert } from '../../schemas/alert.ts';
-import { grouped } from '../evaluate/grouped.ts';
+import { grouped } from '../../detectors/grouped.ts';
 import { isPaging } from '../evaluate/play-recording.ts';
 import { aligned } from '../evaluate/quality-text.ts';
 import type { AlertQuality } from './alert-labels.ts';

@@ -1,4 +1,5 @@
-import { createEngine, type Engine } from '../../detectors/engine/engine.ts';
+import type { Engine } from '../../detectors/engine/contract.ts';
+import { createEngine } from '../../detectors/engine/engine.ts';
 import { createSharedReplay } from '../../detectors/engine/shared-replay.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';

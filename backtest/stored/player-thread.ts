@@ -1,4 +1,4 @@
-import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { startThread } from '../../runtime/worker-thread.ts';
 import type { FromPlayer, PlayWork, ToPlayer } from './play-worker.ts';
 
 /** A thread that plays pages; a page is sent when the one before the last is done. */
@@ -14,23 +14,14 @@ export interface PlayerThread {
 const PAGES_IN_FLIGHT = 2;
 const HEAP_MAX_MIB = 4096;
 
-/** From the sources a worker needs tsx registered again: Node 20 does not hand loaders down to threads. */
-function newWorker(options: WorkerOptions): Worker {
-  if (!import.meta.url.endsWith('.ts'))
-    return new Worker(new URL('./play-worker.js', import.meta.url), options);
-  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'));
-  const entry = JSON.stringify(new URL('./play-worker.ts', import.meta.url).href);
-  return new Worker(`import(${loader}).then((tsx) => (tsx.register(), import(${entry})))`, {
-    ...options,
-    eval: true,
-  });
-}
-
 export function startPlayerThread(
   work: PlayWork,
   onPage: (done: Extract<FromPlayer, { kind: 'page_done' }>) => void,
 ): PlayerThread {
-  const worker = newWorker({ workerData: work, resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MIB } });
+  const worker = startThread(new URL('./play-worker', import.meta.url), {
+    workerData: work,
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MIB },
+  });
   let inFlight = 0;
   let failure: Error | undefined;
   let finished: Extract<FromPlayer, { kind: 'finished' }> | undefined;

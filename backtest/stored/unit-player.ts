@@ -1,5 +1,6 @@
 import type { Detector, ScoreProbe } from '../../detectors/detector.ts';
-import { createEngine, type Engine } from '../../detectors/engine/engine.ts';
+import type { Engine } from '../../detectors/engine/contract.ts';
+import { createEngine } from '../../detectors/engine/engine.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import type { DetectConfig } from '../../schemas/config.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';

@@ -8,7 +8,8 @@ import {
 } from '../../evidence/dsse.ts';
 import { parseStatement } from '../../evidence/receipt/statement.ts';
 import { InputError } from '../../runtime/errors.ts';
-import { limits, type CustodyEvent } from '../../schemas/event.ts';
+import type { CustodyEvent } from '../../schemas/event.ts';
+import { limits } from '../../schemas/event/limits.ts';
 import type { Receipt } from '../../schemas/receipt.ts';
 import type { NormalizeContext } from '../normalize/context.ts';
 import { redactIdentity } from '../normalize/redact.ts';

@@ -1,5 +1,7 @@
 import { InputError } from '../../runtime/errors.ts';
-import { EVENT_SCHEMA, limits, TENANT_PATTERN, type CustodyEvent } from '../../schemas/event.ts';
+import { EVENT_SCHEMA, TENANT_PATTERN, type CustodyEvent } from '../../schemas/event.ts';
+import { limits } from '../../schemas/event/limits.ts';
+import { isObject } from '../../schemas/json-object.ts';
 import type { AttributeValue } from '../otlp/model.ts';
 import { classifyAction, type ActionClass } from './action-class.ts';
 import { keepAttributes } from './attributes.ts';
@@ -15,7 +17,6 @@ import { keyedDigest } from './keyed-digest.ts';
 import { kindOf, phaseOf } from './kind.ts';
 import { findNameRule, type ReadFields } from './mapping.ts';
 import { mcpOf } from './mcp-facts.ts';
-import { isObject } from './mcp-meta.ts';
 import { definitionDigests, listedParts, listedTools } from './mcp-tools.ts';
 import { outcomeOf } from './outcome.ts';
 import { actorOf, factSources } from './parties.ts';

@@ -1,4 +1,4 @@
-import { limits } from '../../schemas/event.ts';
+import { limits } from '../../schemas/event/limits.ts';
 import type { AttributeValue } from '../otlp/model.ts';
 import type { RedactionCounts } from './field-values.ts';
 import { plainValue } from './plain-value.ts';

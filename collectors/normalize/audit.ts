@@ -1,5 +1,6 @@
 import { InputError } from '../../runtime/errors.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
+import { isObject } from '../../schemas/json-object.ts';
 import type { AttributeValue } from '../otlp/model.ts';
 import { assembleEvent } from './assemble.ts';
 import type { NormalizeContext } from './context.ts';
@@ -12,11 +13,12 @@ import { resourceFacts } from './resource.ts';
 
 const FLATTEN_DEPTH_MAX = 4;
 const MEMBERS_MAX = 1024;
-/** Members that are payloads: kept whole, whatever is in them. */
+/** Members that are payloads, or what a setting was and is: kept whole, whatever is in them. */
 const PAYLOADS = new Set(
-  'arguments args input params tool_input result output tool_output response tool.arguments tool.args tool.result'.split(
-    ' ',
-  ),
+  [
+    'arguments args input params tool_input result output tool_output response tool.arguments tool.args tool.result',
+    'change.before change.after change.old_value change.new_value old_value new_value',
+  ].flatMap((members) => members.split(' ')),
 );
 /** Under `result` these are facts about it, not the payload. */
 const RESULT_FACTS = new Set(['category', 'status', 'code', 'size_bytes']);
@@ -112,10 +114,6 @@ function flatten(
 function isPayload(path: string, member: Readonly<Record<string, unknown>>): boolean {
   if (path === 'result') return !Object.keys(member).every((key) => RESULT_FACTS.has(key));
   return PAYLOADS.has(path);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Plain JSON in the shape attributes have: objects become Maps. */

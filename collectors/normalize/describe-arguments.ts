@@ -1,5 +1,6 @@
-import { limits, type CustodyEvent } from '../../schemas/event.ts';
-import { isObject } from './mcp-meta.ts';
+import type { CustodyEvent } from '../../schemas/event.ts';
+import { limits } from '../../schemas/event/limits.ts';
+import { isObject } from '../../schemas/json-object.ts';
 import { describeValue, pathName, TOKENS_PER_CALL } from './provenance/describe-values.ts';
 import { decodedText, IN_ARGUMENTS } from './provenance/decoded-forms.ts';
 import type { SipKey } from './provenance/sip-hash.ts';

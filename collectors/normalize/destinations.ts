@@ -1,5 +1,5 @@
 import { domainToASCII } from 'node:url';
-import { limits } from '../../schemas/event.ts';
+import { limits } from '../../schemas/event/limits.ts';
 import { emailAt } from './email.ts';
 import { keyedDigest } from './keyed-digest.ts';
 

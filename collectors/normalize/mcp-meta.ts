@@ -1,10 +1,9 @@
-import { clipText } from './clip-text.ts';
-
 /**
  * Facts that travel inside MCP messages: `_meta` of the 2026-07-28 revision, W3C trace context, and the handshake of
  * the revisions before it. Everything here is the sender's word about itself (attacker-controlled).
  */
-export type JsonObject = Readonly<Record<string, unknown>>;
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
+import { clipText } from './clip-text.ts';
 
 export interface Peer {
   readonly name?: string;
@@ -29,10 +28,6 @@ export interface McpMeta {
 
 const PREFIX = 'io.modelcontextprotocol/';
 const BAGGAGE_MAX_CHARS = 8192;
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 export function text(value: unknown, maxChars = 256): string | undefined {
   return typeof value === 'string' && value !== '' ? clipText(value, maxChars) : undefined;

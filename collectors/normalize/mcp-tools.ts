@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../evidence/canonical-json.ts';
-import { limits, type CustodyEvent } from '../../schemas/event.ts';
+import type { CustodyEvent } from '../../schemas/event.ts';
+import { limits } from '../../schemas/event/limits.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 import { compact } from './compact.ts';
-import { isObject, text, type JsonObject } from './mcp-meta.ts';
+import { text } from './mcp-meta.ts';
 import { pathName } from './provenance/describe-values.ts';
 import { textsOf } from './provenance/text-leaves.ts';
 import { clip, redactText } from './redact.ts';
@@ -92,26 +94,26 @@ function digestOf(value: unknown): string {
     .digest('hex');
 }
 
-/** `fromEntries` defines own members, so that a tool named `__proto__` is a name like any other. */
+/** Parts of each definition, by tool name. */
 export function listedParts(
   tools: readonly ListedTool[] | undefined,
 ): Record<string, ListedParts> | undefined {
-  return tools === undefined
-    ? undefined
-    : Object.fromEntries(tools.map((tool) => [listedName(tool), tool.parts]));
+  return tools && byName(tools, ({ parts }) => parts);
 }
 
 /** Digest of each definition, by tool name. */
 export function definitionDigests(
   tools: readonly ListedTool[] | undefined,
 ): Record<string, string> | undefined {
-  return tools === undefined
-    ? undefined
-    : Object.fromEntries(tools.map((tool) => [listedName(tool), tool.digest]));
+  return tools && byName(tools, ({ digest }) => digest);
 }
 
-function listedName(tool: ListedTool): string {
-  return text(tool.name) ?? 'unnamed';
+/** `fromEntries` defines own members, so that a tool named `__proto__` is a name like any other. */
+function byName<Value>(
+  tools: readonly ListedTool[],
+  valueOf: (tool: ListedTool) => Value,
+): Record<string, Value> {
+  return Object.fromEntries(tools.map((tool) => [text(tool.name) ?? 'unnamed', valueOf(tool)]));
 }
 
 /** The hints a server listed with a tool, as an event holds them. */

@@ -1,9 +1,11 @@
-import { EVENT_SCHEMA, limits, type CustodyEvent, type FactSource } from '../../schemas/event.ts';
+import { EVENT_SCHEMA, type CustodyEvent, type FactSource } from '../../schemas/event.ts';
+import { limits } from '../../schemas/event/limits.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 import { classifyAction } from './action-class.ts';
 import { clipText } from './clip-text.ts';
 import type { NormalizeContext } from './context.ts';
 import { eventId } from './event-id.ts';
-import { defined, isObject, readMeta, text, type JsonObject, type McpMeta, type Peer } from './mcp-meta.ts';
+import { defined, readMeta, text, type McpMeta, type Peer } from './mcp-meta.ts';
 import { definitionDigests, hintsOf, listedParts, type ListedTool } from './mcp-tools.ts';
 import { describeMember, roleOfAnswer } from './mcp-payload.ts';
 import { redactText } from './redact.ts';

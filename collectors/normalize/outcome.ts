@@ -2,6 +2,7 @@ import type { CustodyEvent } from '../../schemas/event.ts';
 import type { AttributeValue } from '../otlp/model.ts';
 import { F } from './fields.ts';
 import { asCount, asFlag, asText } from './field-values.ts';
+import { synonyms } from './synonyms.ts';
 
 export type ResultCategory = NonNullable<NonNullable<CustodyEvent['result']>['category']>;
 export type Decision = NonNullable<NonNullable<CustodyEvent['policy']>['decision']>;
@@ -100,16 +101,14 @@ function byWord(word: string): ResultCategory | undefined {
   return WORDS.find(([pattern]) => pattern.test(plain))?.[1];
 }
 
-const DECISIONS: ReadonlyMap<string, Decision> = new Map(
-  Object.entries({
-    allow:
-      'allow allowed permit permitted approve approved accept accepted pass passed grant granted auto_accept ok true yes',
-    deny: 'deny denied block blocked reject rejected refuse refused forbid forbidden fail failed false no kill quarantine',
-    redact: 'redact redacted mask masked modify modified sanitize sanitized transform',
-    ask: 'ask asked pending review escalate escalated defer deferred prompt require_approval approval_required challenge',
-    warn: 'warn warned warning flag flagged log monitor audit alert',
-  }).flatMap(([decision, words]) => words.split(' ').map((word) => [word, decision as Decision] as const)),
-);
+const DECISIONS = synonyms<Decision>({
+  allow:
+    'allow allowed permit permitted approve approved accept accepted pass passed grant granted auto_accept ok true yes',
+  deny: 'deny denied block blocked reject rejected refuse refused forbid forbidden fail failed false no kill quarantine',
+  redact: 'redact redacted mask masked modify modified sanitize sanitized transform',
+  ask: 'ask asked pending review escalate escalated defer deferred prompt require_approval approval_required challenge',
+  warn: 'warn warned warning flag flagged log monitor audit alert',
+});
 
 /** A policy decision by any of its usual names; a word nobody knows is `unknown`. */
 export function decisionOf(value: AttributeValue | undefined): Decision | undefined {

@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../evidence/canonical-json.ts';
-import { limits, type CustodyEvent } from '../../schemas/event.ts';
+import type { CustodyEvent } from '../../schemas/event.ts';
+import { limits } from '../../schemas/event/limits.ts';
 import { addressedIn } from './addressed.ts';
 import { CUT_MARK, withoutTail } from './cut-tails.ts';
 import { compact } from './compact.ts';

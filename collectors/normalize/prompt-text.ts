@@ -1,5 +1,5 @@
 import type { AttributeValue } from '../otlp/model.ts';
-import { isObject } from './mcp-meta.ts';
+import { isObject } from '../../schemas/json-object.ts';
 import { plainValue } from './plain-value.ts';
 import { textsOf } from './provenance/text-leaves.ts';
 

@@ -1,4 +1,4 @@
-import { limits } from '../../schemas/event.ts';
+import { limits } from '../../schemas/event/limits.ts';
 import type { Attributes, AttributeValue } from '../otlp/model.ts';
 import { keepAttribute } from './attributes.ts';
 import { asIdentity, asText, type RedactionCounts } from './field-values.ts';

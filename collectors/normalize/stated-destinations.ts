@@ -1,4 +1,5 @@
-import { limits, type CustodyEvent, type EventKind } from '../../schemas/event.ts';
+import type { CustodyEvent, EventKind } from '../../schemas/event.ts';
+import { limits } from '../../schemas/event/limits.ts';
 import type { NormalizeContext } from './context.ts';
 import { findDestinations, hostOf } from './destinations.ts';
 import * as value from './field-values.ts';

@@ -4,6 +4,7 @@ import { compact } from './compact.ts';
 import * as value from './field-values.ts';
 import type { RedactionCounts } from './field-values.ts';
 import { F } from './fields.ts';
+import { synonyms } from './synonyms.ts';
 
 type Read = (field: number) => AttributeValue | undefined;
 type Network = NonNullable<CustodyEvent['network']>;
@@ -18,10 +19,17 @@ const CHANGE_CHARS = 1024;
 export function networkOf(from: Read, counts: RedactionCounts): Network | undefined {
   return compact<Network>({
     bind_address: value.asName(from(F.bindAddress), counts),
-    host: value.asName(from(F.httpHost), counts),
-    origin: value.asName(from(F.httpOrigin), counts),
+    host: value.asName(headerOf(from(F.httpHost)), counts),
+    origin: value.asName(headerOf(from(F.httpOrigin)), counts),
     peer_address: value.asName(from(F.peerAddress), counts),
   });
+}
+
+/** A header as one text: tracing libraries record the list of its values, nearly always of one. */
+function headerOf(header: AttributeValue | undefined): AttributeValue | undefined {
+  return Array.isArray(header) && header.every((each) => typeof each === 'string')
+    ? header.join(', ')
+    : header;
 }
 
 /** What a server is made of. */
@@ -42,15 +50,11 @@ export function supplyChainOf(from: Read, counts: RedactionCounts): SupplyChain 
     : found;
 }
 
-const SIGNATURES: ReadonlyMap<string, SupplyChain['signature']> = new Map(
-  Object.entries({
-    verified: 'verified valid good ok signed true',
-    unsigned: 'unsigned none missing absent false',
-    bad: 'bad invalid failed mismatch revoked',
-  }).flatMap(([status, words]) =>
-    words.split(' ').map((word) => [word, status as SupplyChain['signature']] as const),
-  ),
-);
+const SIGNATURES = synonyms<NonNullable<SupplyChain['signature']>>({
+  verified: 'verified valid good ok signed true',
+  unsigned: 'unsigned none missing absent false',
+  bad: 'bad invalid failed mismatch revoked',
+});
 
 function signatureOf(word: string | undefined): SupplyChain['signature'] {
   return word === undefined ? undefined : (SIGNATURES.get(word.slice(0, 32).toLowerCase()) ?? 'unknown');
@@ -70,19 +74,17 @@ export function changeOf(from: Read, counts: RedactionCounts): Change | undefine
   });
 }
 
-const ITEM_TYPES: ReadonlyMap<string, Change['item_type']> = new Map(
-  Object.entries({
-    server: 'server mcp_server connector upstream',
-    tool: 'tool function',
-    client: 'client app application',
-    agent: 'agent assistant',
-    zone: 'zone network segment',
-    limit: 'limit rate_limit ratelimit budget quota',
-    endpoint: 'endpoint url address route',
-    policy: 'policy rule guardrail permission role',
-    config: 'config configuration setting settings flag',
-  }).flatMap(([type, words]) => words.split(' ').map((word) => [word, type as Change['item_type']] as const)),
-);
+const ITEM_TYPES = synonyms<Change['item_type']>({
+  server: 'server mcp_server connector upstream',
+  tool: 'tool function',
+  client: 'client app application',
+  agent: 'agent assistant',
+  zone: 'zone network segment',
+  limit: 'limit rate_limit ratelimit budget quota',
+  endpoint: 'endpoint url address route',
+  policy: 'policy rule guardrail permission role',
+  config: 'config configuration setting settings flag',
+});
 
 /** The kind of thing a word names; undefined for a word nobody knows. */
 export function itemTypeOf(word: string | undefined): Change['item_type'] | undefined {
@@ -110,16 +112,12 @@ export function healthOf(from: Read, counts: RedactionCounts): Health | undefine
   });
 }
 
-const STATUSES: ReadonlyMap<string, Health['status']> = new Map(
-  Object.entries({
-    ok: 'ok up healthy pass passing green running available',
-    degraded: 'degraded warn warning slow yellow partial',
-    failing: 'failing fail failed error unhealthy red critical',
-    down: 'down unavailable stopped dead offline',
-  }).flatMap(([status, words]) =>
-    words.split(' ').map((word) => [word, status as Health['status']] as const),
-  ),
-);
+const STATUSES = synonyms<NonNullable<Health['status']>>({
+  ok: 'ok up healthy pass passing green running available',
+  degraded: 'degraded warn warning slow yellow partial',
+  failing: 'failing fail failed error unhealthy red critical',
+  down: 'down unavailable stopped dead offline',
+});
 
 function statusOf(word: string | undefined): Health['status'] {
   return word === undefined ? undefined : STATUSES.get(word.slice(0, 32).toLowerCase());

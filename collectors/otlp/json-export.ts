@@ -1,8 +1,9 @@
 import { InputError } from '../../runtime/errors.ts';
 import { parseJson } from '../json-shape.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 import { tooManyRecords, type ReadRecord } from './decode-export.ts';
 import type { Decoded, ExportNames, RecordFault } from './decoded.ts';
-import { field, fieldError, isObject, listAt, objectAt, textAt, type JsonObject } from './json-fields.ts';
+import { field, fieldError, listAt, objectAt, textAt } from './json-fields.ts';
 import { readJsonAttributes, startBudget, type JsonBudget } from './json-value.ts';
 import type { DecodeLimits } from './limits.ts';
 import type { ScopeContext } from './model.ts';

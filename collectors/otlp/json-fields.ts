@@ -1,11 +1,10 @@
-import { InputError } from '../../runtime/errors.ts';
-
 /**
  * Field readers for OTLP JSON (proto3 JSON with the changes of the OTLP specification: ids in hex, enums as numbers).
  * `null` and absent are the field's default; a value of another type is an InputError with the field's path. 64-bit
  * numbers come as strings or numbers; a JSON number beyond 2^53 has lost its exact value in the JSON parser already.
  */
-export type JsonObject = Readonly<Record<string, unknown>>;
+import { InputError } from '../../runtime/errors.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 
 const UINT64_MAX = 18_446_744_073_709_551_615n;
 const INT64_MAX = 9_223_372_036_854_775_807n;
@@ -20,10 +19,6 @@ export function fieldError(path: string, reason: string): InputError {
 export function field(object: JsonObject, name: string): unknown {
   const value = Object.hasOwn(object, name) ? object[name] : undefined;
   return value === null ? undefined : value;
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export function objectAt(value: unknown, path: string): JsonObject {

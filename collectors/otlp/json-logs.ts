@@ -1,9 +1,10 @@
+import type { JsonObject } from '../../schemas/json-object.ts';
 import type { Decoded } from './decoded.ts';
 import { LOG_NAMES } from './decoded.ts';
 import type { ReadRecord } from './decode-export.ts';
 import { optionalId } from './ids.ts';
 import { decodeJsonExport } from './json-export.ts';
-import { enumAt, field, hexAt, textAt, uint32At, uint64At, type JsonObject } from './json-fields.ts';
+import { enumAt, field, hexAt, textAt, uint32At, uint64At } from './json-fields.ts';
 import { readJsonAnyValue, readJsonAttributes, type JsonBudget } from './json-value.ts';
 import type { DecodeLimits } from './limits.ts';
 import type { OtlpLog, ScopeContext } from './model.ts';

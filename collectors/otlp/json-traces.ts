@@ -1,19 +1,10 @@
+import type { JsonObject } from '../../schemas/json-object.ts';
 import type { Decoded } from './decoded.ts';
 import { TRACE_NAMES } from './decoded.ts';
 import type { ReadRecord } from './decode-export.ts';
 import { optionalId, spanIdFault } from './ids.ts';
 import { decodeJsonExport } from './json-export.ts';
-import {
-  enumAt,
-  field,
-  hexAt,
-  listAt,
-  objectAt,
-  textAt,
-  uint32At,
-  uint64At,
-  type JsonObject,
-} from './json-fields.ts';
+import { enumAt, field, hexAt, listAt, objectAt, textAt, uint32At, uint64At } from './json-fields.ts';
 import { readJsonAttributes, readNestedJsonAttributes, type JsonBudget } from './json-value.ts';
 import type { DecodeLimits } from './limits.ts';
 import type { OtlpSpan, ScopeContext } from './model.ts';

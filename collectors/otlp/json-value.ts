@@ -1,17 +1,8 @@
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 import type { DecodeLimits } from './limits.ts';
 import type { AttributeValue, Attributes } from './model.ts';
 import { NO_ATTRIBUTES } from './decode-value.ts';
-import {
-  doubleAt,
-  field,
-  fieldError,
-  int64At,
-  isObject,
-  listAt,
-  objectAt,
-  textAt,
-  type JsonObject,
-} from './json-fields.ts';
+import { doubleAt, field, fieldError, int64At, listAt, objectAt, textAt } from './json-fields.ts';
 
 /** What is left of a record's bounds while it is read. */
 export interface JsonBudget {

@@ -1,8 +1,9 @@
 import type { Line } from '../../runtime/line-splitter.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 import type { NormalizeContext } from '../normalize/context.ts';
 import { clipText } from '../normalize/clip-text.ts';
-import { isObject, readMeta, text, type JsonObject, type Peer } from '../normalize/mcp-meta.ts';
+import { readMeta, text, type Peer } from '../normalize/mcp-meta.ts';
 import { readToolList, type ListedTool, type ToolList } from '../normalize/mcp-tools.ts';
 import {
   isContinuation,

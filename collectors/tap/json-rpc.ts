@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '../normalize/mcp-meta.ts';
+import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 import { elementSpans, memberSpans, type Span } from './member-spans.ts';
 
 /** What a line holds: one message, the messages of a batch (protocol revision 2025-03-26), or something else. */

@@ -1,4 +1,4 @@
-import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { startThread } from '../../runtime/worker-thread.ts';
 import type { Direction } from '../normalize/mcp.ts';
 import type { FromWorker, ToWorker } from './recorder-worker.ts';
 import type { Notice, RecorderOptions, ServerExit } from './recorder.ts';
@@ -25,20 +25,8 @@ const STALLED_AFTER_MS = 1000;
 const END_MARGIN_MS = 8000;
 const HEAP_MAX_MIB = 1024;
 
-/** From the sources a worker needs tsx registered again: Node 20 does not hand loaders down to threads. */
-function newWorker(options: WorkerOptions): Worker {
-  if (!import.meta.url.endsWith('.ts'))
-    return new Worker(new URL('./recorder-worker.js', import.meta.url), options);
-  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'));
-  const entry = JSON.stringify(new URL('./recorder-worker.ts', import.meta.url).href);
-  return new Worker(`import(${loader}).then((tsx) => (tsx.register(), import(${entry})))`, {
-    ...options,
-    eval: true,
-  });
-}
-
 export function startRecorderThread(options: RecorderThreadOptions): RecorderThread {
-  const worker = newWorker({
+  const worker = startThread(new URL('./recorder-worker', import.meta.url), {
     workerData: { options: options.recorder, startMs: options.nowMs() },
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MIB },
     stdout: true, // never our stdout: that is the client's

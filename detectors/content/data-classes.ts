@@ -36,12 +36,15 @@ export function countFound(found: Found, ...classes: readonly DataClass[]): numb
   return count;
 }
 
+const noTypes: readonly string[] = [];
+
 /** Types of these classes that were found, sorted. */
-export function typesFound(found: Found, ...classes: readonly DataClass[]): string[] {
-  return Object.keys(found ?? {})
+export function typesFound(found: Found, ...classes: readonly DataClass[]): readonly string[] {
+  if (found === undefined) return noTypes;
+  return Object.keys(found)
     .filter((type) => {
       const dataClass = dataClassOf(type);
-      return dataClass !== undefined && classes.includes(dataClass) && (found?.[type] ?? 0) > 0;
+      return dataClass !== undefined && classes.includes(dataClass) && (found[type] ?? 0) > 0;
     })
     .sort();
 }

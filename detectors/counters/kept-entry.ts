@@ -26,9 +26,10 @@ export function keptEntry<Key, Entry>(
   return entry;
 }
 
-function evictOne<Key, Entry>(
+/** Drives the oldest entry out; one that is well established is passed over a few times, and is the newest then. */
+export function evictOne<Key, Entry>(
   entries: Map<Key, Entry>,
-  isEstablished: ((entry: Entry) => boolean) | undefined,
+  isEstablished?: (entry: Entry) => boolean,
 ): void {
   let tries = 0;
   for (const [key, entry] of entries) {

@@ -3,122 +3,47 @@ import type { DetectConfig } from '../../schemas/config.ts';
 import type { CustodyEvent, EventKind } from '../../schemas/event.ts';
 import { eventKind } from '../../schemas/event.ts';
 import type { PolicyDocument } from '../../schemas/policy-document.ts';
-import { buildAlert } from './alert-build.ts';
 import { builtInDetectors } from '../built-in.ts';
 import { rulesDetector } from '../rules/rules-detector.ts';
-import { suppress } from '../rules/suppressions.ts';
-import type { DetectEvent, Detector, DetectorState, Finding, ScoreProbe } from '../detector.ts';
+import type { DetectEvent, Detector, DetectorState, Finding } from '../detector.ts';
+import type { Engine, EngineOptions } from './contract.ts';
 import type { LiveTenant, SessionRecord, TenantRecord } from './engine-state.ts';
 import { clampTimeMs } from './event-time.ts';
 import { holdSession } from './held-sessions.ts';
-import { changeOfIncident, enterIncident } from './incident-work.ts';
-import { dropOldest, isNew, observeCall, opensSession } from './observe.ts';
+import { changeOfIncident } from './incident-work.ts';
+import { isNew, observeCall, opensSession } from './observe.ts';
 import { createPoliciesInForce } from './policies-in-force.ts';
 import { keepPolicy, policyForCall, policyForEvent } from './policy-join.ts';
 import { rememberIntent, rememberResult } from './session-memory.ts';
 import { createSessionTable } from './session-table.ts';
-import type { EpochChanges, SharedChange } from './shared-statistics.ts';
+import { createAlertRaiser } from './raise-alert.ts';
 import { createSharedTables } from './shared-tables.ts';
-import {
-  decodeState,
-  encodeState,
-  engineName,
-  policiesName,
-  sessionName,
-  tenantName,
-  type StateChange,
-} from './snapshot.ts';
+import { createStateChanges } from './state-changes.ts';
+import { decodeState, encodeState, engineName, policiesName } from './snapshot.ts';
 
 /** Raised when the engine's own records change shape. */
 const stateVersion = 4;
-const maxAlerted = 64;
 const defaultRepeatAfterMs = 30 * 60_000;
 
-export interface EngineOptions {
-  /** Instead of the built-in ones and the rules in force, for tests. */
-  readonly detectors?: readonly Detector[];
-  /** Put around each detector, to measure it from outside. */
-  readonly wrap?: (detector: Detector) => Detector;
-  /** The same finding again in a session is silent for this long. */
-  readonly repeatAfterMs?: number;
-  /** Hears every score a detector gives, alert or not; for evaluation. */
-  readonly onScore?: ScoreProbe;
-}
-
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
-export interface DetectRecord {
-  readonly event: CustodyEvent;
-  /** The log's append time of the record. */
-  readonly appendTimeMs: number;
-}
-
-/**
- * Runs detectors over the events of one partition in log order. Synchronous and deterministic: the alerts are a
- * function of the records since the log began, or since the snapshot that was restored.
- */
-export interface Engine {
-  /** Alerts in the order of the detectors. */
-  process(record: DetectRecord): Alert[];
-  /**
-   * What changed since the last call, as named pieces for one atomic write together with the log position. Pieces are
-   * made as they are asked for: take all of them before the next event. If the write fails, throw the engine away and
-   * restore a new one.
-   */
-  snapshot(): Iterable<StateChange>;
-  /** Puts all pieces back into a new engine. Throws SnapshotVersionError, with nothing restored. */
-  restore(entries: readonly { readonly name: string; readonly value: Uint8Array }[]): void;
-  stats(): EngineStats;
-  /** Epoch of the records being processed; `undefined` before the first, and where nothing is shared. */
-  epoch(): number | undefined;
-  /** What this partition's tenants changed in the current epoch so far. */
-  epochChanges(): Readonly<Record<string, readonly SharedChange[]>>;
-  /**
-   * Goes on to a later epoch: its own changes of the current one are forgotten (they were told to all partitions), those
-   * of all partitions that became visible are applied in the order given. Every earlier epoch must have been applied.
-   */
-  beginEpoch(epoch: number, visible: readonly EpochChanges[]): void;
-  /** Digests of the policy documents in force, by type. */
-  policyDigests(): Readonly<Record<string, string>>;
-  /** How many tenants each detector is still learning, as `learning/<detector id>`. */
-  learningTenants(): Record<string, number>;
-  /** How far the detectors have learned what is normal for the tenant, by detector id. */
-  learning(tenant: string): Record<string, { readonly learning: boolean; readonly seen: number }>;
-}
-
-export type EngineStats = Record<
-  | 'tenants'
-  | 'sessions'
-  | 'learningTenants'
-  | 'quarantinedSessions'
-  | 'events'
-  | 'calls'
-  | 'mergedObservations'
-  | 'duplicateEvents'
-  | 'clampedTimes'
-  | 'evictedSessions'
-  | 'evictedTenants'
-  | 'repeatedAlerts'
-  | 'heldSessions'
-  | 'unjudgedSessions',
-  number
->;
 
 export function createEngine(config: DetectConfig, options: EngineOptions = {}): Engine {
   const policies = createPoliciesInForce();
   const detectors = (
     options.detectors ?? [...builtInDetectors(config, options.onScore), rulesDetector(() => policies.rules())]
   ).map((detector) => options.wrap?.(detector) ?? detector);
-  const repeatAfterMs = options.repeatAfterMs ?? defaultRepeatAfterMs;
   const version = `detect-state/${stateVersion} ${detectors.map(({ id, version: v }) => `${id}/${v}`).join(' ')}`;
   const byKind = detectorsByKind(detectors);
   const learners = detectors.flatMap((detector, index) => (detector.learn === undefined ? [] : [index]));
   const shared = createSharedTables(detectors, config.shared_statistics.enabled);
   let epoch: number | undefined;
   let policiesChanged = false;
-  const changedTenants = new Map<string, LiveTenant | undefined>();
-  const changedSessions = new Set<SessionRecord>();
-  const goneSessions = new Set<string>();
+  const changes = createStateChanges(version);
+  const raiser = createAlertRaiser(
+    policies,
+    options.repeatAfterMs ?? defaultRepeatAfterMs,
+    changes.noteSession,
+  );
   const counts = {
     calls: 0,
     merged: 0,
@@ -139,17 +64,12 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       if (session.quarantined) {
         counts.unjudged += holdSession(tenant.record, session, lessonsOf(session.states));
       } else learn(tenant, session.states);
-      changedTenants.set(tenant.record.tenant, tenant);
-      forget(session);
+      changes.noteTenant(tenant);
+      changes.noteSessionGone(session);
     },
-    onTenantDropped: (tenant) => changedTenants.set(tenant.record.tenant, undefined),
+    onTenantDropped: changes.noteTenantGone,
   });
-  table.onRename(forget);
-
-  function forget(session: SessionRecord): void {
-    changedSessions.delete(session);
-    goneSessions.add(sessionName(session.tenant, session.key));
-  }
+  table.onRename(changes.noteSessionGone);
 
   /** Handed to one detector after the other; a new one for each would be thirty objects an event. */
   const state: Writable<DetectorState<unknown, unknown>> = {
@@ -214,18 +134,9 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     let current: Detector | undefined;
     const raise = (finding: Finding) => {
       if (current === undefined) return;
-      if (isRepeat(session, finding.detector?.id ?? current.id, finding, detected.timeMs))
-        counts.repeated += 1;
-      else
-        alerts.push(
-          inIncident(
-            tenant,
-            session,
-            buildAlert(current, finding, detected, session.key),
-            detected,
-            finding.holds !== false,
-          ),
-        );
+      const alert = raiser.raise(current, finding, detected, tenant, session);
+      if (alert === undefined) counts.repeated += 1;
+      else alerts.push(alert);
     };
     for (const index of byKind.get(detected.event.kind) ?? []) {
       current = detectors[index];
@@ -234,42 +145,14 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     return alerts;
   }
 
-  /** An alert on trial or silenced is recorded beside what people work on: it is of no incident and holds nothing back. */
-  function inIncident(
-    tenant: LiveTenant,
-    session: SessionRecord,
-    alert: Alert,
-    detected: DetectEvent,
-    holds: boolean,
-  ): Alert {
-    const digests = policies.digests();
-    const told = suppress(alert, policies.suppressions(), detected.timeMs);
-    const judged = Object.keys(digests).length === 0 ? told : { ...told, policy_digests: digests };
-    if (judged.mode !== undefined) return judged;
-    const entered = enterIncident(tenant, session, judged, detected, holds);
-    if (entered.changed !== undefined) changedSessions.add(entered.changed);
-    return entered.alert;
-  }
-
   /** A change of an incident is no event of the agents: it moves no clock and makes no tenant. */
   function judgeIncident({ tenant: name, incident }: CustodyEvent): void {
     const tenant = table.find(name);
     if (tenant === undefined || incident === undefined) return;
-    changedTenants.set(name, tenant);
+    changes.noteTenant(tenant);
     const { released, changed } = changeOfIncident(tenant, incident);
     for (const { states } of released) learn(tenant, states);
-    for (const session of changed) changedSessions.add(session);
-  }
-
-  function isRepeat(session: SessionRecord, detectorId: string, finding: Finding, timeMs: number): boolean {
-    const key = `${detectorId}\n${finding.dedupKey}`;
-    const alerted = (session.alerted ??= new Map<string, number>());
-    const beforeMs = alerted.get(key);
-    if (beforeMs !== undefined && timeMs - beforeMs < repeatAfterMs) return true;
-    alerted.delete(key);
-    alerted.set(key, timeMs);
-    if (alerted.size > maxAlerted) dropOldest(alerted.keys(), alerted);
-    return false;
+    changed.forEach(changes.noteSession);
   }
 
   return {
@@ -288,12 +171,12 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
       if (timeMs !== Number(event.time_unix_nano.slice(0, -6))) counts.clamped += 1;
       const tenant = table.touchTenant(event.tenant, seq);
       if (timeMs > tenant.record.streamMs) tenant.record.streamMs = timeMs;
-      changedTenants.set(event.tenant, tenant);
+      changes.noteTenant(tenant);
       table.closeIdle(tenant);
       const session = opensSession(event)
         ? table.sessionOf(tenant, event, seq)
         : table.sessionAround(tenant, event, seq);
-      if (session !== tenant.record.ambient) changedSessions.add(session);
+      if (session !== tenant.record.ambient) changes.noteSession(session);
       if (!isNew(session.seen, event.event_id)) {
         counts.duplicates += 1;
         return [];
@@ -307,24 +190,12 @@ export function createEngine(config: DetectConfig, options: EngineOptions = {}):
     },
 
     *snapshot() {
-      if (changedSessions.size + goneSessions.size + changedTenants.size === 0 && !policiesChanged) return;
-      for (const session of changedSessions) {
-        const name = sessionName(session.tenant, session.key);
-        goneSessions.delete(name);
-        yield { name, value: encodeState(version, session) };
-      }
-      for (const name of goneSessions) yield { name, value: undefined };
-      for (const [name, tenant] of changedTenants) {
-        const value = tenant === undefined ? undefined : encodeState(version, tenant.record);
-        yield { name: tenantName(name), value };
-      }
+      if (changes.isEmpty() && !policiesChanged) return;
+      yield* changes.take();
       yield { name: engineName, value: encodeState(version, { seq, epoch }) };
       if (policiesChanged) yield { name: policiesName, value: encodeState(version, policies.saved()) };
       yield* shared.snapshot(version);
       policiesChanged = false;
-      goneSessions.clear();
-      changedSessions.clear();
-      changedTenants.clear();
     },
 
     restore(entries) {

@@ -4,7 +4,7 @@ import type { ContactFacts, SourceFacts, ValueFacts } from '../detector.ts';
 import { itemHash } from '../learning/item-hash.ts';
 import type { SessionMemory } from './session-memory.ts';
 import { addToken, findToken } from './token-table.ts';
-import { decodeTokens } from './token-set.ts';
+import { decodeTokens } from '../../schemas/token-set.ts';
 
 interface Origin {
   readonly origin: ValueOrigin;

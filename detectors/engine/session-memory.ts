@@ -1,7 +1,7 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
 import type { CallFacts, SourceFacts } from '../detector.ts';
 import { addToken, newTokenTable, type TokenTable } from './token-table.ts';
-import { decodeTokens } from './token-set.ts';
+import { decodeTokens } from '../../schemas/token-set.ts';
 
 /** What a session has read so far: where later arguments may have come from. */
 export interface SessionMemory {

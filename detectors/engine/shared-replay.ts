@@ -1,4 +1,4 @@
-import type { Engine } from './engine.ts';
+import type { Engine } from './contract.ts';
 import { epochOf, inEpochOrder, visibleEpoch, type EpochChanges } from './shared-statistics.ts';
 
 /** Tells the partitions replayed in one process what they share, with the outcome the live exchange has. */

@@ -1,3 +1,5 @@
+import { evictOne } from '../counters/kept-entry.ts';
+
 /** How often something was so: of a tool's calls, and in how many benign sessions the tool was called at all. */
 export interface Habit {
   sessions: number;
@@ -63,7 +65,7 @@ export function learnHabits(habits: Habits, session: SessionHabits): void {
   for (const [tool, seen] of session) {
     const habit = habits.get(tool) ?? { sessions: 0, calls: 0, hits: new Map<string, number>() };
     habits.delete(tool);
-    if (habits.size >= maxTools) evict(habits);
+    if (habits.size >= maxTools) evictOne(habits, ({ sessions }) => sessions > 1);
     habits.set(tool, habit);
     habit.sessions += 1;
     habit.calls += seen.calls;
@@ -92,14 +94,4 @@ export function habitPercent(habits: Habits, tool: number, form: string): number
 function halve(habit: Habit): void {
   habit.calls >>= 1;
   for (const [form, hits] of habit.hits) habit.hits.set(form, hits >> 1);
-}
-
-function evict(habits: Habits): void {
-  let tries = 0;
-  for (const [tool, habit] of habits) {
-    habits.delete(tool);
-    tries += 1;
-    if (habit.sessions < 2 || tries === 8) return;
-    habits.set(tool, habit);
-  }
 }

@@ -1,3 +1,5 @@
+import { evictLeast } from './evict-least.ts';
+
 /**
  * How many sessions of a tenant have had an item, by item hash, and when one last had it; bounded, and fading: counts are
  * halved every 30 days of stream time, and what nobody had for 90 days is forgotten. Insertion order is eviction order.
@@ -19,7 +21,6 @@ export interface NoveltyRate {
 const dayRange = 65_536;
 const maxSessions = 65_535;
 const maxRates = 4096;
-const secondChances = 8;
 const sweepDays = 30;
 const forgottenDays = 90;
 
@@ -52,7 +53,8 @@ export function addSession(
   const rate = rateOf(memory.rates, rateKey);
   rate.occurrences += 1;
   if (before < 2) rate.singles += before === 0 ? 1 : -1;
-  const evicted = before === 0 && memory.items.size >= cap ? evict(memory.items) : undefined;
+  const evicted =
+    before === 0 && memory.items.size >= cap ? evictLeast(memory.items, 2 * dayRange) : undefined;
   memory.items.set(item, Math.min(maxSessions, before + 1) * dayRange + day);
   return evicted;
 }
@@ -96,21 +98,4 @@ function rateOf(rates: Map<number, NoveltyRate>, key: number): NoveltyRate {
   const rate = { occurrences: 0, singles: 0 };
   rates.set(key, rate);
   return rate;
-}
-
-function evict(items: Map<number, number>): number | undefined {
-  let victim: number | undefined;
-  let victimEntry = Infinity;
-  const seen: [number, number][] = [];
-  for (const entry of items) {
-    seen.push(entry);
-    if (entry[1] < victimEntry) [victim, victimEntry] = entry;
-    if (victimEntry < 2 * dayRange || seen.length === secondChances) break;
-  }
-  if (victim === undefined) return undefined;
-  for (const [item, entry] of seen) {
-    items.delete(item);
-    if (item !== victim) items.set(item, entry);
-  }
-  return victim;
 }

@@ -1,7 +1,7 @@
+import { evictLeast } from './evict-least.ts';
+
 /** How many sessions of a tenant have had an item, by item hash; bounded. Insertion order is eviction order. */
 export type KnownItems = Map<number, number>;
-
-const secondChances = 8;
 
 /**
  * Counts one more session for the item. When full, something seen by one session only goes first: a flood of
@@ -13,24 +13,7 @@ export function addItem(items: KnownItems, item: number, cap: number): number | 
     items.set(item, count + 1);
     return undefined;
   }
-  const evicted = items.size >= cap ? evictItem(items) : undefined;
+  const evicted = items.size >= cap ? evictLeast(items, 2) : undefined;
   items.set(item, 1);
   return evicted;
-}
-
-function evictItem(items: KnownItems): number | undefined {
-  let victim: number | undefined;
-  let victimCount = Infinity;
-  const seen: [number, number][] = [];
-  for (const entry of items) {
-    seen.push(entry);
-    if (entry[1] < victimCount) [victim, victimCount] = entry;
-    if (victimCount === 1 || seen.length === secondChances) break;
-  }
-  if (victim === undefined) return undefined;
-  for (const [item, count] of seen) {
-    items.delete(item);
-    if (item !== victim) items.set(item, count);
-  }
-  return victim;
 }

@@ -54,22 +54,20 @@ export function removeSize(sketch: SizeSketch, bucket: number): void {
 }
 
 /**
- * 99th percentile in bytes without the given own buckets; `undefined` below `minCount` values. Below 100 values the
- * single largest is left out, or one huge value would hide the next for a hundred calls.
+ * 99th percentile in bytes; `undefined` below `minCount` values. Below 100 values the single largest is left out, or one
+ * huge value would hide the next for a hundred calls.
  */
-export function p99Bytes(
-  sketch: SizeSketch,
-  ownBuckets: readonly number[],
-  minCount: number,
-): number | undefined {
-  const own = new Map<number, number>();
-  for (const bucket of ownBuckets) own.set(bucket, (own.get(bucket) ?? 0) + 1);
-  const count = sketch.count - ownBuckets.length;
+export function p99Bytes(sketch: SizeSketch, minCount: number): number | undefined {
+  const { count } = sketch;
   if (count < minCount) return undefined;
-  const beyond = Math.max(Math.floor(count / 100), count >= 20 ? 1 : 0);
+  return bytesBelow(sketch, Math.max(Math.floor(count / 100), count >= 20 ? 1 : 0));
+}
+
+/** The size that at most `beyond` of the values are larger than, as the upper end of its bucket; 0 of an empty sketch. */
+export function bytesBelow({ buckets }: SizeSketch, beyond: number): number {
   let above = 0;
-  for (let bucket = sketch.buckets.length - 1; bucket >= 0; bucket -= 1) {
-    above += Math.max(0, (sketch.buckets[bucket] ?? 0) - (own.get(bucket) ?? 0));
+  for (let bucket = buckets.length - 1; bucket >= 0; bucket -= 1) {
+    above += buckets[bucket] ?? 0;
     if (above > beyond) return bucketCeiling(bucket);
   }
   return 0;

@@ -1,4 +1,4 @@
-import { groupBy } from './group-by.ts';
+import { grouped } from '../grouped.ts';
 import type { SeenCaller } from './traffic.ts';
 
 /** Callers whose ids differ only in a number or another generated part, as one. */
@@ -14,8 +14,8 @@ const GENERATED = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|
 
 export function groupCallers<T extends SeenCaller>(callers: readonly T[]): CallerGroup<T>[] {
   const groups: CallerGroup<T>[] = [];
-  for (const [form, members] of groupBy(callers, ({ name }) => name.replace(GENERATED, '*'))) {
-    const ids = groupBy(members, ({ name }) => name);
+  for (const [form, members] of grouped(callers, ({ name }) => name.replace(GENERATED, '*'))) {
+    const ids = grouped(members, ({ name }) => name);
     // A form with no letters of its own would match everybody.
     if (ids.size >= PATTERN_MIN && /[a-z]{2}/i.test(form)) groups.push({ id: form, members });
     else for (const [id, same] of ids) groups.push({ id, members: same });

@@ -1,8 +1,8 @@
 import type { RegistryDocument, RegistryServer, RegistryTool } from '../../schemas/registry.ts';
 import type { ActionClass } from '../detector.ts';
-import { actionClass } from '../../schemas/event.ts';
+import { actionClass } from '../../schemas/event/tool.ts';
 import { traitsOf } from '../engine/tool-traits.ts';
-import { groupBy, union } from './group-by.ts';
+import { grouped } from '../grouped.ts';
 import { groupCallers } from './propose-callers.ts';
 import { domainsOf } from './propose-destinations.ts';
 import type { SeenAgent, SeenCaller, SeenServer, SeenTool, Traffic } from './traffic.ts';
@@ -35,13 +35,13 @@ export function proposeRegistry(traffic: Traffic): Proposal {
   };
 
   const tools = [
-    ...groupBy(
+    ...grouped(
       traffic.tools.filter(({ name }) => usable(name)),
       keyOf,
     ),
   ].map(([, seen]) => seen);
-  const ofServer = groupBy(tools, ([tool]) => tool?.server ?? '');
-  const named = groupBy(
+  const ofServer = grouped(tools, ([tool]) => tool?.server ?? '');
+  const named = grouped(
     traffic.servers.filter(({ name }) => usable(name)),
     ({ name }) => name,
   );
@@ -52,7 +52,7 @@ export function proposeRegistry(traffic: Traffic): Proposal {
     .map(([name, seen], index) => serverOf(name, seen, ofServer.get(name) ?? [], ['servers', index], remark));
   const loose = (ofServer.get('') ?? []).map((seen, index) => toolOf(seen, ['tools', index], remark));
   const clients = [
-    ...groupBy(
+    ...grouped(
       traffic.clients.filter(({ name }) => usable(name)),
       ({ name }) => name,
     ),
@@ -206,4 +206,9 @@ function accessOf(seen: readonly SeenCaller[]) {
 
 function grantsOf(seen: readonly SeenAgent[]) {
   return some({ grants: union(seen.map(({ grants }) => grants)).slice(0, LISTED_MAX) });
+}
+
+/** All that several lists say, once and in order. */
+function union(lists: readonly (readonly string[])[]): string[] {
+  return [...new Set(lists.flat())].sort();
 }

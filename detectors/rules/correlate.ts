@@ -38,6 +38,8 @@ export function countValues(
 function collect(group: GroupState, key: string, hit: Hit, rule: CompiledRule, count: number): Correlated {
   const hits = (group.hits ??= new Map<string, Hit>());
   hits.set(key, hit);
+  // Below the count nothing is told, whatever is too old by then.
+  if (hits.size < count) return undefined;
   for (const [old, { timeMs }] of hits) if (hit.timeMs - timeMs > rule.windowMs) hits.delete(old);
   if (hits.size < count) return undefined;
   // Late events may come after later ones: what is told lies within one window.

@@ -1,3 +1,4 @@
+import { keptEntry } from '../counters/kept-entry.ts';
 import type { FindingSubject } from '../detector.ts';
 
 /** Plain data, bounded: what the rules of one tenant remember. Keyed by rule and version, so that a change of one rule resets only that rule. */
@@ -47,13 +48,13 @@ export function newRuleState(): RuleState {
   return { groups: new Map(), told: new Map(), budget: { day: -1, spent: 0 }, dueMs: Infinity };
 }
 
-/** The group, made when new, as the most recently touched. */
-export function touchGroup(state: RuleState, key: string): GroupState {
-  const group = state.groups.get(key) ?? { hits: undefined, steps: [], waiting: [] };
-  state.groups.delete(key);
-  state.groups.set(key, group);
-  if (state.groups.size > groupsMax) dropFirst(state.groups);
-  return group;
+/** The group, made when new. When there are too many, the least recently touched goes. */
+export function touchGroup({ groups }: RuleState, key: string): GroupState {
+  return keptEntry(groups, key, groupsMax, newGroup);
+}
+
+function newGroup(): GroupState {
+  return { hits: undefined, steps: [], waiting: [] };
 }
 
 /** Whether the matter is new or was last told long enough ago; then it counts as told now. */

@@ -1,3 +1,4 @@
+import { aboutEvent } from '../about-event.ts';
 import type { DetectEvent, Detector, DetectorState, Finding, FindingSubject, Raise } from '../detector.ts';
 import type { Correlation } from '../../schemas/rule.ts';
 import type { CompiledRule } from './compile-rule.ts';
@@ -131,13 +132,13 @@ function correlated(
 
 /** Values of `group_by`; `undefined` when one is absent, and then the event is of no group. */
 function groupOf(rule: CompiledRule, facts: FactSource): string | undefined {
-  const values: string[] = [];
-  for (const condition of rule.groupBy) {
+  let group = '';
+  for (const [index, condition] of rule.groupBy.entries()) {
     const value = condition.value(facts);
     if (value === undefined) return undefined;
-    values.push(valueText(value));
+    group += index === 0 ? valueText(value) : `\n${valueText(value)}`;
   }
-  return values.join('\n');
+  return group;
 }
 
 function stateOf(state: RulesState, rule: CompiledRule): RuleState {
@@ -262,14 +263,11 @@ function textsOf(rule: CompiledRule, detected: DetectEvent, facts: FactSource, w
   return [reason, observed, normal, distance, dedupKey].map((text) => text(detected, facts, words));
 }
 
-function subjectOf({ event, call, session, decision }: DetectEvent): FindingSubject {
-  return {
-    sessionKey: session.key === '' ? undefined : session.key,
-    traceId: event.trace?.trace_id,
-    actorId: event.actor?.id,
-    userId: event.actor?.user_id,
+function subjectOf(detected: DetectEvent): FindingSubject {
+  const { event, call, decision } = detected;
+  return aboutEvent(detected, {
     serverName: event.server?.name ?? call?.server,
     toolName: event.tool?.name ?? call?.tool,
     decision: decision === 'none' || decision === 'other' ? undefined : decision,
-  };
+  });
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { EVENT_SCHEMA, type CustodyEvent, eventSchema } from '../../schemas/event.ts';
+import { isObject } from '../../schemas/json-object.ts';
 import { durationMs } from '../../schemas/rule.ts';
 
 /** A Monday, 09:00 UTC: when the first event of a case happens unless it says otherwise. */
@@ -123,10 +124,6 @@ function merge(target: Record<string, unknown>, source: unknown): void {
       target[key] = copy;
     } else target[key] = value;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export function uuidOf(text: string): string {

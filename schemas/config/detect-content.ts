@@ -8,6 +8,7 @@ const learningSessions = z
   .max(100_000)
   .default(20)
   .describe('closed sessions before what was never seen counts as unusual');
+const usualPercent = (what: string) => z.int().min(1).max(100).default(20).describe(what);
 
 /** Detectors of what calls hold, what servers offer, and where data goes. */
 export const detectContent = {
@@ -89,24 +90,18 @@ export const detectContent = {
     .strictObject({
       enabled,
       learning_sessions: learningSessions,
-      usual_percent: z
-        .int()
-        .min(1)
-        .max(100)
-        .default(20)
-        .describe('share of calls with the form from which it is the normal business of a tool'),
+      usual_percent: usualPercent(
+        'share of calls with the form from which it is the normal business of a tool',
+      ),
     })
     .prefault({}),
   secret_leak: z
     .strictObject({
       enabled,
       learning_sessions: learningSessions,
-      usual_percent: z
-        .int()
-        .min(1)
-        .max(100)
-        .default(20)
-        .describe('share of calls with secrets from which they are the normal business of a tool'),
+      usual_percent: usualPercent(
+        'share of calls with secrets from which they are the normal business of a tool',
+      ),
       personal_ratio: z
         .number()
         .min(1)

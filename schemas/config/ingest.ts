@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { senderTenant } from '../control-tenant.ts';
-import { limits } from '../event.ts';
+import { limits } from '../event/limits.ts';
 import { KiB, MiB } from './bytes.ts';
 import { listener, token } from './listener.ts';
 

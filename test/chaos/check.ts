@@ -1,4 +1,5 @@
 import type { Sent } from './generator.ts';
+import { grouped } from '../../detectors/grouped.ts';
 import { isControlTenant } from '../../schemas/control-tenant.ts';
 
 /** A record of the log, as a reader outside of the pipeline sees it. */
@@ -147,8 +148,8 @@ function onePerRecord(records: readonly SeenRecord[], rows: readonly SeenEntry[]
 /** One leaf for each place of a log, places without a gap, each leaf following from the one before. */
 function noFork(rows: readonly SeenEntry[]): string[] {
   const problems: string[] = [];
-  for (const [log, entries] of groupBy(rows, (row) => row.log)) {
-    const bySeq = groupBy(entries, (row) => row.seq);
+  for (const [log, entries] of grouped(rows, (row) => row.log)) {
+    const bySeq = grouped(entries, (row) => row.seq);
     problems.push(
       ...problem(
         `log ${log} forks`,
@@ -173,7 +174,7 @@ function noFork(rows: readonly SeenEntry[]): string[] {
 /** Order per key: a tenant's events first appear in the order in which its sender sent them. */
 function inOrder(sent: Sent, rows: readonly SeenEntry[]): string[] {
   const problems: string[] = [];
-  const byTenant = groupBy(eventsIn(rows), (row) => row.tenant);
+  const byTenant = grouped(eventsIn(rows), (row) => row.tenant);
   for (const [tenant, events] of sent) {
     const ordinals = new Map(events.map(({ mark }, ordinal) => [mark, ordinal]));
     const seenMarks = new Set<string>();
@@ -277,17 +278,6 @@ function problem(what: string, examples: readonly string[]): string[] {
   return [`${what}: ${examples.length} (${examples.slice(0, SHOWN).join(', ')}${more})`];
 }
 
-function groupBy<T>(list: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of list) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return groups;
-}
-
 function countBy<T>(list: readonly T[], keyOf: (item: T) => string): Map<string, number> {
-  return new Map([...groupBy(list, keyOf)].map(([key, group]) => [key, group.length]));
+  return new Map([...grouped(list, keyOf)].map(([key, group]) => [key, group.length]));
 }

@@ -12,6 +12,8 @@ import { captured } from './captured.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'custody-backtest-cli-'));
 const startMs = 1_767_225_600_000;
+const backtested = (...more: readonly string[]) =>
+  captured('backtest', '--data-dir', dataDir, '--from', '2026-01-01', '--to', '2026-01-02', ...more);
 
 beforeAll(async () => {
   const store = await openChdbStore({ path: join(dataDir, 'store') });
@@ -58,19 +60,13 @@ test(
       { session: 's1', label: 'attack' },
       { session: 's2', label: 'benign' },
     ]);
-    const { code, stdout, stderr } = await captured(
-      ...[
-        'backtest',
-        '--data-dir',
-        dataDir,
-        '--from',
-        '2026-01-01',
-        '--to',
-        '2026-01-02',
-        '--labels',
-        labels,
-      ],
-      ...['--html', html, '--profile', '--json'],
+    const { code, stdout, stderr } = await backtested(
+      '--labels',
+      labels,
+      '--html',
+      html,
+      '--profile',
+      '--json',
     );
     expect(stderr).toMatch(/^played 40 events in /);
     expect(code).toBe(0);
@@ -119,20 +115,7 @@ test('a rule of a directory is tried on what is stored', { timeout: 120_000 }, a
       'tests: []',
     ].join('\n'),
   );
-  const { code, stdout, stderr } = await captured(
-    ...[
-      'backtest',
-      '--data-dir',
-      dataDir,
-      '--from',
-      '2026-01-01',
-      '--to',
-      '2026-01-02',
-      '--rules',
-      rules,
-      '--json',
-    ],
-  );
+  const { code, stdout, stderr } = await backtested('--rules', rules, '--json');
   expect(stderr).toMatch(/^played 40 events in /);
   expect(code).toBe(0);
   expect(stdout).toContain('rule/get-item-burst');

@@ -41,22 +41,14 @@ const labels = [
   },
 ];
 const registry = [{ tool: 'get_item', server: 'desk', zone: 'internal', readOnlyHint: true }];
+const evaluated = (...more: readonly string[]) =>
+  captured('eval', '--rules', 'none', '--stream', fileOf(stream), ...more);
 
 test('eval plays warm-up and stream, writes scorer lines and a report, and prints the table', async () => {
   const [out, html] = [fileOf([]), fileOf([])];
-  const { code, stdout } = await captured(
-    ...[
-      'eval',
-      '--rules',
-      'none',
-      '--warmup',
-      fileOf(warmup),
-      '--stream',
-      fileOf(stream),
-      '--registry',
-      fileOf([registry]),
-    ],
-    ...['--labels', fileOf(labels), '--out', out, '--html', html, '--json'],
+  const { code, stdout } = await evaluated(
+    ...['--warmup', fileOf(warmup), '--registry', fileOf([registry]), '--labels', fileOf(labels)],
+    ...['--out', out, '--html', html, '--json'],
   );
   expect(code).toBe(0);
   const told = JSON.parse(stdout) as {
@@ -82,35 +74,16 @@ test('eval of planted incidents tells for each kind how many alerted; without la
     { session: 'c1', incident: 'loop', should_alert: true },
     { session: 'b1', incident: 'loop look-alike', should_alert: false },
   ];
-  const planted = await captured(
-    'eval',
-    '--rules',
-    'none',
-    '--stream',
-    fileOf(stream),
-    '--labels',
-    fileOf(incidents),
-  );
+  const planted = await evaluated('--labels', fileOf(incidents));
   expect(planted.stdout).toMatch(/ALERT {2}loop +alerted 1\/1\n/);
   expect(planted.stdout).toMatch(/quiet {2}loop look-alike +alerted 0\/1\n/);
-  const { stdout } = await captured('eval', '--rules', 'none', '--stream', fileOf(stream));
+  const { stdout } = await evaluated();
   expect(stdout).toMatch(/^played 3 sessions, /);
 });
 
 test('folds by task learn from no session of the tasks they are tested on', async () => {
-  const { code, stdout } = await captured(
-    ...[
-      'eval',
-      '--rules',
-      'none',
-      '--warmup',
-      fileOf(warmup),
-      '--stream',
-      fileOf(stream),
-      '--labels',
-      fileOf(labels),
-    ],
-    ...['--folds', 'task', '--json'],
+  const { code, stdout } = await evaluated(
+    ...['--warmup', fileOf(warmup), '--labels', fileOf(labels), '--folds', 'task', '--json'],
   );
   expect(code).toBe(0);
   const { folds } = JSON.parse(stdout) as { folds: { name: string; warmup_sessions: number }[] };
@@ -123,7 +96,7 @@ test('what cannot be used is one sentence and exit code 2', async () => {
     code: 2,
     stderr: 'custody: cannot read recording /nowhere.jsonl: ENOENT\n',
   });
-  const unlabelled = await captured('eval', '--rules', 'none', '--stream', fileOf(stream), '--folds', 'task');
+  const unlabelled = await evaluated('--folds', 'task');
   expect(unlabelled).toMatchObject({ code: 2 });
   expect(unlabelled.stderr).toBe('custody: cannot cross-validate: --folds needs --labels of sessions\n');
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeTokens } from '../../detectors/engine/token-set.ts';
+import { decodeTokens } from '../../schemas/token-set.ts';
 import {
   destinationItem,
   requestToolItem,

@@ -1,8 +1,10 @@
 import type { RecordedEvent } from '../../backtest/recording/recorded-event.ts';
 import { isPaging } from '../../backtest/evaluate/play-recording.ts';
-import { createEngine, type Engine } from '../../detectors/engine/engine.ts';
+import type { Engine } from '../../detectors/engine/contract.ts';
+import { createEngine } from '../../detectors/engine/engine.ts';
 import type { Alert } from '../../schemas/alert.ts';
-import { detectConfig, omit, uuidOf } from '../detectors/sessions.ts';
+import { detectConfig, omit } from '../detectors/sessions.ts';
+import { dismissal } from './dismissal.ts';
 import type { Recordings } from './recorded-sessions.ts';
 
 /** What the detectors made of one session. */
@@ -81,13 +83,7 @@ function dismiss(engine: Engine, alert: Alert, record: RecordedEvent): void {
     appendTimeMs,
     event: {
       ...about,
-      event_id: uuidOf(`dismissed ${alert.alert_id}`),
-      kind: 'incident',
-      incident: {
-        incident_id: alert.incident_id ?? alert.alert_id,
-        disposition: 'false_positive',
-        changed_by: 'jo',
-      },
+      ...dismissal(alert),
     },
   });
 }

@@ -1,4 +1,4 @@
-import type { DetectRecord } from '../../detectors/engine/engine.ts';
+import type { DetectRecord } from '../../detectors/engine/contract.ts';
 import { hex } from '../detectors/sessions.ts';
 
 /** A number below `below` that depends on nothing but the text: no seed, the same everywhere. */

@@ -1,7 +1,8 @@
 import { sessionEvent, sessionStart } from '../../backtest/recording/session-start.ts';
 import { createMessageReader } from '../../backtest/recording/raw-message.ts';
 import type { NormalizeContext } from '../../collectors/normalize/context.ts';
-import { createEngine, type Engine } from '../../detectors/engine/engine.ts';
+import type { Engine } from '../../detectors/engine/contract.ts';
+import { createEngine } from '../../detectors/engine/engine.ts';
 import { documentDigest } from '../../detectors/registry/document-digest.ts';
 import { policyEvent } from '../../pipeline/partition-policies.ts';
 import { policyDocumentOf } from '../../pipeline/policy-source.ts';
@@ -11,7 +12,8 @@ import { CONTROL_TENANT } from '../../schemas/control-tenant.ts';
 import { createSharedReplay } from '../../detectors/engine/shared-replay.ts';
 import type { SharedChange } from '../../detectors/engine/shared-statistics.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
-import { detectConfig, uuidOf } from '../detectors/sessions.ts';
+import { detectConfig } from '../detectors/sessions.ts';
+import { dismissal } from './dismissal.ts';
 import type { State } from './judged-sessions.ts';
 import { officeRegistry, toolsOf } from './office-tools.ts';
 
@@ -128,13 +130,7 @@ export function openOffice(
       for (const { alert } of raised)
         process({
           ...sessionEvent('start', { tenant }, nano(), context()),
-          event_id: uuidOf(`dismissed ${alert.alert_id}`),
-          kind: 'incident',
-          incident: {
-            incident_id: alert.incident_id ?? alert.alert_id,
-            disposition: 'false_positive',
-            changed_by: 'jo',
-          },
+          ...dismissal(alert),
         });
     },
     /** A session from what was asked to its end. */

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { grouped } from '../../backtest/evaluate/grouped.ts';
+import { grouped } from '../../detectors/grouped.ts';
 import type { RecordedEvent } from '../../backtest/recording/recorded-event.ts';
 import { verifies } from '../requirements.ts';
 import { sharedData } from '../support/shared-data.ts';

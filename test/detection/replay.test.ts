@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { normalizeAudit } from '../../collectors/normalize/audit.ts';
 import { builtInDetectors } from '../../detectors/built-in.ts';
-import { createEngine, type DetectRecord, type Engine } from '../../detectors/engine/engine.ts';
+import type { DetectRecord, Engine } from '../../detectors/engine/contract.ts';
+import { createEngine } from '../../detectors/engine/engine.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import { agentTraffic } from '../determinism/agent-traffic.ts';
 import { collectState, detectConfig } from '../detectors/sessions.ts';

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { allowedSet } from '../../detectors/allowed-set.ts';
-import { alertSchema } from '../../schemas/alert.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
-import { sizeOf, watching } from './watching.ts';
+import { expectOnce, sizeOf, watching } from './watching.ts';
 import { detectConfig, type Call } from './sessions.ts';
 
 const config = detectConfig().allowed_set;
@@ -74,11 +73,7 @@ describe('a call outside what the registry allows', () => {
     ],
   ])('%s is told once a session', (_what, call, more, title, severity) => {
     const watch = start();
-    const [alert, ...others] = watch.call('s', call, more);
-    expect(others).toEqual([]);
-    expect(alert).toMatchObject({ title, severity });
-    expect(alertSchema.parse(alert)).toEqual(alert);
-    expect(watch.call('s', call, more)).toEqual([]);
+    expectOnce(watch, call, more, { title, severity });
   });
 
   it('is low where a registered ticket covers it', () => {

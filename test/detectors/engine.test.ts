@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createEngine, type DetectRecord } from '../../detectors/engine/engine.ts';
+import type { DetectRecord } from '../../detectors/engine/contract.ts';
+import { createEngine } from '../../detectors/engine/engine.ts';
 import { clampTimeMs } from '../../detectors/engine/event-time.ts';
 import { SnapshotVersionError } from '../../detectors/engine/snapshot.ts';
 import type { Detector, DetectEvent } from '../../detectors/detector.ts';

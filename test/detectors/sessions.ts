@@ -1,10 +1,6 @@
 import { createHash } from 'node:crypto';
-import {
-  createEngine,
-  type DetectRecord,
-  type Engine,
-  type EngineOptions,
-} from '../../detectors/engine/engine.ts';
+import type { DetectRecord, Engine, EngineOptions } from '../../detectors/engine/contract.ts';
+import { createEngine } from '../../detectors/engine/engine.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import { configSchema, type DetectConfig } from '../../schemas/config.ts';
 import { EVENT_SCHEMA, type CustodyEvent } from '../../schemas/event.ts';

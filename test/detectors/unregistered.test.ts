@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { unregistered } from '../../detectors/unregistered.ts';
-import { alertSchema } from '../../schemas/alert.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
-import { sizeOf, watching } from './watching.ts';
+import { expectOnce, sizeOf, watching } from './watching.ts';
 import { detectConfig, hex, type Call } from './sessions.ts';
 
 const config = detectConfig().unregistered;
@@ -69,11 +68,7 @@ describe('what a complete registry does not name', () => {
     ['an agent', read, { actor: { id: 'rogue-1', type: 'agent' } }, 'Unregistered agent', 'low'],
   ])('%s is told once a session', (_what, call, more, title, severity) => {
     const watch = start();
-    const [alert, ...others] = watch.call('s', call, more);
-    expect(others).toEqual([]);
-    expect(alert).toMatchObject({ title, severity });
-    expect(alertSchema.parse(alert)).toEqual(alert);
-    expect(watch.call('s', call, more)).toEqual([]);
+    expectOnce(watch, call, more, { title, severity });
     expect(watch.call('t', call, more)).toHaveLength(1);
   });
 

@@ -1,6 +1,7 @@
+import { expect } from 'vitest';
 import type { Detector } from '../../detectors/detector.ts';
 import { documentDigest } from '../../detectors/registry/document-digest.ts';
-import type { Alert } from '../../schemas/alert.ts';
+import { alertSchema, type Alert } from '../../schemas/alert.ts';
 import { EVENT_SCHEMA, type CustodyEvent } from '../../schemas/event.ts';
 import { callEvent, detectConfig, omit, runner, uuidOf, type Call } from './sessions.ts';
 
@@ -66,6 +67,20 @@ export function watching<Tenant, Session>(detector: Detector<Tenant, Session>, r
       });
     },
   };
+}
+
+/** The call raises one alert, this one, and none when it is made again in the session. */
+export function expectOnce(
+  watch: ReturnType<typeof watching>,
+  call: Call,
+  more: Partial<CustodyEvent>,
+  told: { readonly title: string; readonly severity: string },
+): void {
+  const [alert, ...others] = watch.call('s', call, more);
+  expect(others).toEqual([]);
+  expect(alert).toMatchObject(told);
+  expect(alertSchema.parse(alert)).toEqual(alert);
+  expect(watch.call('s', call, more)).toEqual([]);
 }
 
 export function keyOf(key: string): NonNullable<CustodyEvent['session']> {

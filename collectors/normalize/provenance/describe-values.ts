@@ -1,5 +1,5 @@
 import { domainToUnicode } from 'node:url';
-import { limits } from '../../../schemas/event.ts';
+import { limits } from '../../../schemas/event/limits.ts';
 import type { ValueProvenance } from '../../../schemas/provenance.ts';
 import { encodeTokens } from '../../../schemas/token-set.ts';
 import { clipText } from '../clip-text.ts';

@@ -29,7 +29,11 @@ export const INVISIBLE =
   /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]|[\u{e0000}-\u{e01ef}]/gu;
 /* eslint-enable no-misleading-character-class */
 
-/** Lower-case letters only: capitals are folded before. Greek letters that are look-alikes only as capitals come as these. */
+/**
+ * Lower-case letters only: capitals are folded before. Greek letters that are look-alikes only as capitals come as these.
+ * Names are held against a table of their own (detectors/look-alike.ts), which may grow: a letter more here changes the
+ * fingerprints of words that are in the log already.
+ */
 const LOOK_ALIKES: Readonly<Record<string, string>> = {
   a: 'аα',
   b: 'ьβ',

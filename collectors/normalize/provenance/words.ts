@@ -1,4 +1,4 @@
-import { limits } from '../../../schemas/event.ts';
+import { limits } from '../../../schemas/event/limits.ts';
 import { foldText } from './fold-text.ts';
 import { sipHash32, type SipKey } from './sip-hash.ts';
 

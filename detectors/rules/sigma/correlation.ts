@@ -1,7 +1,8 @@
 import { durationMs } from '../../../schemas/rule.ts';
+import { isObject, type JsonObject } from '../../../schemas/json-object.ts';
 import { sigmaField } from './fields.ts';
 import { type SigmaRule } from './import-rule.ts';
-import { isMapping, type Mapping, SigmaError } from './sigma-error.ts';
+import { SigmaError } from './sigma-error.ts';
 
 /** The parts of a rule of ours that a Sigma correlation makes. */
 export interface CorrelationParts {
@@ -15,7 +16,7 @@ export function readCorrelation(
   correlation: unknown,
   ruleNamed: (name: string) => SigmaRule | undefined,
 ): CorrelationParts {
-  if (!isMapping(correlation)) throw new SigmaError('correlation', 'it must be a mapping');
+  if (!isObject(correlation)) throw new SigmaError('correlation', 'it must be a mapping');
   const { type, rules, 'group-by': groupBy, timespan, condition, ...others } = correlation;
   const other = Object.keys(others).find((key) => key !== 'generate');
   if (other !== undefined) throw new SigmaError(`correlation.${other}`, 'it is not supported');
@@ -65,7 +66,7 @@ function sequenceOf(
   ordered: boolean,
   condition: unknown,
 ): Readonly<Record<string, unknown>> {
-  if (condition !== undefined)
+  if (condition !== undefined && !meansAll(condition, uses, ordered))
     throw new SigmaError('correlation.condition', 'a temporal correlation needs all of its rules');
   if (parts.length < 2 || parts.length > 8)
     throw new SigmaError('correlation.rules', 'a temporal correlation has 2 to 8 rules');
@@ -75,6 +76,19 @@ function sequenceOf(
     condition: step,
   }));
   return { type: 'sequence', ordered, within, steps };
+}
+
+/** Conditions that say what is so without one: as many kinds of events as there are rules, or their names joined by and. */
+function meansAll(condition: unknown, uses: readonly string[], ordered: boolean): boolean {
+  if (typeof condition === 'string') {
+    const names = condition.trim().split(/\s+and\s+/i);
+    const said = ordered ? names : [...names].sort();
+    const used = ordered ? uses : [...uses].sort();
+    return said.length === used.length && said.every((name, index) => name === used[index]);
+  }
+  if (!isObject(condition) || Object.keys(condition).length !== 1) return false;
+  const { gte, eq, gt } = condition;
+  return gte === uses.length || eq === uses.length || gt === uses.length - 1;
 }
 
 /** An event that any of the rules is about. */
@@ -92,7 +106,7 @@ function anyOf(parts: readonly SigmaRule[]): { kinds: readonly string[]; conditi
 }
 
 function countOf(condition: unknown): { readonly count: number; readonly field: unknown } {
-  if (!isMapping(condition)) throw new SigmaError('correlation.condition', 'it must be a mapping');
+  if (!isObject(condition)) throw new SigmaError('correlation.condition', 'it must be a mapping');
   const { field, ...operators } = condition;
   const entries = Object.entries(operators);
   const [operator, value] = entries[0] ?? [];
@@ -137,10 +151,15 @@ function namesOf(value: unknown, path: string): string[] {
   });
 }
 
-/** Whether the rules it uses raise alerts of their own besides. */
-export function generates(correlation: Mapping): boolean {
-  const { generate } = correlation;
-  if (generate === undefined) return false;
-  if (typeof generate !== 'boolean') throw new SigmaError('correlation.generate', 'it must be true or false');
-  return generate;
+/** Whether the rules that a correlation uses raise alerts of their own besides; said beside the correlation, or in it. */
+export function generates(document: JsonObject): boolean {
+  const { correlation, generate: beside } = document;
+  const inside = isObject(correlation) ? correlation['generate'] : undefined;
+  return [isYes(beside, 'generate'), isYes(inside, 'correlation.generate')].includes(true);
+}
+
+function isYes(value: unknown, path: string): boolean {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw new SigmaError(path, 'it must be true or false');
+  return value === true;
 }

@@ -1,9 +1,10 @@
+import { isObject, type JsonObject } from '../../../schemas/json-object.ts';
 import { fieldTest } from './field-test.ts';
-import { isMapping, type Mapping, SigmaError } from './sigma-error.ts';
+import { SigmaError } from './sigma-error.ts';
 
 /** The `detection` of a Sigma rule as one CEL condition. @throws SigmaError that names the place. */
 export function detectionCondition(detection: unknown): string {
-  if (!isMapping(detection)) throw new SigmaError('detection', 'it must be a mapping');
+  if (!isObject(detection)) throw new SigmaError('detection', 'it must be a mapping');
   const { condition, timeframe, ...searches } = detection;
   if (timeframe !== undefined)
     throw new SigmaError('detection.timeframe', 'use a correlation rule with a timespan');
@@ -30,7 +31,7 @@ function searchCondition(name: string, search: unknown): string {
 }
 
 function mapCondition(search: unknown, path: string): string {
-  if (!isMapping(search))
+  if (!isObject(search))
     throw new SigmaError(path, 'keywords without a field are not supported: an event is no text');
   const tests = Object.entries(search).map(([key, value]) => {
     if (key === '' || key.startsWith('|')) throw new SigmaError(`${path}.${key}`, 'there is no field');
@@ -43,7 +44,7 @@ function mapCondition(search: unknown, path: string): string {
 interface Reader {
   readonly words: readonly string[];
   at: number;
-  readonly searches: Mapping;
+  readonly searches: JsonObject;
   readonly used: Set<string>;
 }
 
@@ -51,7 +52,7 @@ const conditionPath = 'detection.condition';
 const depthMax = 32;
 
 /** `selection and not 1 of filter_*`: not binds closest, then and, then or. */
-function parseCondition(text: string, searches: Mapping, used: Set<string>): string {
+function parseCondition(text: string, searches: JsonObject, used: Set<string>): string {
   if (text.includes('|'))
     throw new SigmaError(conditionPath, 'aggregations are deprecated: use a correlation rule');
   const words = text.match(/[()]|[^\s()]+/g) ?? [];

@@ -1,6 +1,7 @@
 import { isCidr } from '../cel-functions.ts';
 import { type SigmaField, sigmaField } from './fields.ts';
-import { caseInsensitive, globOf, literalOf, parsePattern, type PatternPart } from './pattern.ts';
+import { globOf, literalOf, parsePattern, type PatternPart } from './pattern.ts';
+import { regexOf } from './regex.ts';
 import { celString, SigmaError } from './sigma-error.ts';
 
 const operators = [
@@ -33,6 +34,7 @@ export function fieldTest(key: string, value: unknown, path: string): string {
   const modifiers = modifiersOf(names, path);
   const field = sigmaField(name, path);
   if (modifiers.operator === 'exists') {
+    if (names.length > 1) throw new SigmaError(path, 'exists goes with no other modifier');
     if (typeof value !== 'boolean') throw new SigmaError(path, 'exists takes true or false');
     return value ? field.present : `!${field.present}`;
   }
@@ -74,17 +76,19 @@ function valueTests(
       return `${field.cel}.exists(x, ${join(values.map(element))})`;
     }
     case 'any':
-      // An attribute may be text, a number or a boolean.
-      return join(
-        values.map((value) =>
-          typeof value === 'string'
-            ? test(`string(${field.cel})`, 'string', value)
-            : test(field.cel, typeof value === 'boolean' ? 'bool' : 'number', value),
-        ),
-      );
+      return join(values.map((value) => attributeTest(field.cel, value, modifiers, path)));
     default:
       return join(values.map((value) => test(field.cel, field.type, value)));
   }
+}
+
+/** An attribute may be text, a number or a boolean; Sigma compares all of them as text, and as numbers what looks like one. */
+function attributeTest(cel: string, value: unknown, modifiers: Modifiers, path: string): string {
+  const text = `string(${cel})`;
+  if (modifiers.operator === undefined || comparisons[modifiers.operator] === undefined)
+    return scalarTest(text, 'string', value, modifiers, path);
+  const number = scalarTest(`double(${text})`, 'number', value, modifiers, path);
+  return `(${text}.matches("^-?[0-9]{1,15}(?:[.][0-9]{1,15})?$") && ${number})`;
 }
 
 function modifiersOf(names: readonly string[], path: string): Modifiers {
@@ -118,6 +122,7 @@ function scalarTest(
 ): string {
   const { operator } = modifiers;
   const comparison = operator && comparisons[operator];
+  if (modifiers.base64 && type !== 'string') throw new SigmaError(path, 'base64 is for text');
   if (type === 'number') {
     const number = typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
     if (typeof number !== 'number' || !Number.isFinite(number))
@@ -129,9 +134,10 @@ function scalarTest(
   if (comparison !== undefined)
     throw new SigmaError(path, `${operator ?? ''} is for numbers, and the field is text`);
   if (type === 'bool') {
-    if (typeof value !== 'boolean' || operator !== undefined)
+    const flag = String(value).toLowerCase();
+    if ((flag !== 'true' && flag !== 'false') || operator !== undefined)
       throw new SigmaError(path, 'the field is true or false');
-    return `${subject} == ${value}`;
+    return `${subject} == ${flag}`;
   }
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
     throw new SigmaError(path, 'a value is text, a number, true, false or null');
@@ -140,11 +146,8 @@ function scalarTest(
 
 function textTest(subject: string, value: string, modifiers: Modifiers, path: string): string {
   switch (modifiers.operator) {
-    case 're': {
-      const inline = value.startsWith('(?i)');
-      const pattern = inline ? value.slice(4) : value;
-      return `${subject}.matches(${celString(inline || modifiers.ignoreCase ? caseInsensitive(pattern) : pattern)})`;
-    }
+    case 're':
+      return `${subject}.matches(${celString(regexOf(value, modifiers.ignoreCase, path))})`;
     case 'cidr':
       if (!isCidr(value)) throw new SigmaError(path, 'cidr takes a block such as 10.0.0.0/8');
       return `${subject}.inCidr(${celString(value)})`;
@@ -160,9 +163,7 @@ function patternTest(
   { operator, cased, base64 }: Modifiers,
   path: string,
 ): string {
-  const parts: readonly PatternPart[] = base64
-    ? [{ literal: Buffer.from(value, 'utf8').toString('base64') }]
-    : parsePattern(value);
+  const parts = base64 ? base64Of(value, path) : parsePattern(value);
   const literal = literalOf(parts);
   if (literal === undefined) {
     if (cased) throw new SigmaError(path, 'cased does not go with wildcards');
@@ -183,4 +184,10 @@ function patternTest(
     default:
       return `${own} == ${text}`;
   }
+}
+
+function base64Of(value: string, path: string): readonly PatternPart[] {
+  const literal = literalOf(parsePattern(value));
+  if (literal === undefined) throw new SigmaError(path, 'base64 does not go with wildcards');
+  return [{ literal: Buffer.from(literal, 'utf8').toString('base64') }];
 }

@@ -1,6 +1,7 @@
 import type { EventKind } from '../../../schemas/event.ts';
+import { isObject, type JsonObject } from '../../../schemas/json-object.ts';
 import { detectionCondition } from './detection.ts';
-import { isMapping, type Mapping, SigmaError } from './sigma-error.ts';
+import { SigmaError } from './sigma-error.ts';
 
 /** A Sigma rule read: what a rule of ours is made of. */
 export interface SigmaRule {
@@ -34,7 +35,7 @@ export const services: Readonly<Record<string, readonly EventKind[]>> = {
 };
 
 /** @throws SigmaError that names what is not supported. */
-export function readSigmaRule(document: Mapping): SigmaRule {
+export function readSigmaRule(document: JsonObject): SigmaRule {
   const { header, notes } = readHeader(document);
   return {
     name: textAt(document, 'name'),
@@ -46,13 +47,15 @@ export function readSigmaRule(document: Mapping): SigmaRule {
   };
 }
 
+const titleChars = 200;
+
 const carried = new Set([
   ...['title', 'id', 'name', 'status', 'description', 'references', 'tags', 'falsepositives', 'level'],
-  ...['logsource', 'detection', 'correlation', 'author', 'license', 'taxonomy'],
+  ...['logsource', 'detection', 'correlation', 'generate', 'author', 'license', 'taxonomy'],
 ]);
 
 /** What rules and correlations have in common. */
-export function readHeader(document: Mapping): { readonly header: RuleHeader; readonly notes: string[] } {
+export function readHeader(document: JsonObject): { readonly header: RuleHeader; readonly notes: string[] } {
   const title = textAt(document, 'title');
   if (title === undefined) throw new SigmaError('title', 'it is missing');
   if (document['taxonomy'] !== undefined && document['taxonomy'] !== 'sigma')
@@ -61,6 +64,7 @@ export function readHeader(document: Mapping): { readonly header: RuleHeader; re
   const notes = Object.keys(document)
     .filter((key) => !carried.has(key))
     .map((key) => `${key} has no place in a rule and was left out`);
+  if (title.length > titleChars) notes.push(`the title was cut to ${titleChars} characters`);
   const said: (readonly [string, string | undefined])[] = [
     ['Sigma rule', textAt(document, 'id')],
     ['author', textAt(document, 'author')],
@@ -76,7 +80,7 @@ export function readHeader(document: Mapping): { readonly header: RuleHeader; re
     throw new SigmaError('description', 'with references and tags it is too long');
   const header: RuleHeader = {
     id: slug(textAt(document, 'name') ?? title),
-    title: title.slice(0, 200),
+    title: title.slice(0, titleChars),
     version: 1,
     description,
     severity: severityOf(document['level']),
@@ -88,7 +92,7 @@ export function readHeader(document: Mapping): { readonly header: RuleHeader; re
 }
 
 function kindsOf(logsource: unknown, notes: string[]): readonly EventKind[] {
-  if (!isMapping(logsource)) throw new SigmaError('logsource', 'it is missing');
+  if (!isObject(logsource)) throw new SigmaError('logsource', 'it is missing');
   const { product, service, category, definition, ...others } = logsource;
   if (product !== 'mcp') throw new SigmaError('logsource.product', 'only mcp is known');
   if (category !== undefined)
@@ -138,9 +142,11 @@ function readTags(tags: unknown): {
     const lower = tag.toLowerCase();
     if (/^attack\.t\d{4}(\.\d{3})?$/.test(lower)) ids.attack.push(lower.slice(7).toUpperCase());
     else if (/^atlas\.aml\.t\d{4}(\.\d{3})?$/.test(lower)) ids.atlas.push(lower.slice(6).toUpperCase());
-    else if (/^saf\.(saf-)?t\d{4}(\.\d{3})?$/.test(lower))
-      ids.saf.push(`SAF-${lower.replace(/^saf\.(saf-)?/, '').toUpperCase()}`);
-    else if (/^owasp\.[a-z]{2,4}\d{2}(:\d{4})?$/.test(lower)) ids.owasp.push(lower.slice(6).toUpperCase());
+    else if (/^safe?\.(safe?-)?t\d{4}(\.\d{3})?$/.test(lower))
+      ids.saf.push(`SAF-${lower.replace(/^safe?\.(safe?-)?/, '').toUpperCase()}`);
+    // The characters of tags know no colon.
+    else if (/^owasp\.[a-z]{2,4}\d{2}([:-]\d{4})?$/.test(lower))
+      ids.owasp.push(lower.slice(6).replace('-', ':').toUpperCase());
     else others.push(tag);
   }
   return { ids, others };
@@ -157,14 +163,14 @@ export function slug(text: string): string {
   return words;
 }
 
-export function textAt(document: Mapping, key: string): string | undefined {
+export function textAt(document: JsonObject, key: string): string | undefined {
   const value = document[key];
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'string') throw new SigmaError(key, 'it must be text');
   return value;
 }
 
-function listAt(document: Mapping, key: string): string[] {
+function listAt(document: JsonObject, key: string): string[] {
   const value = document[key];
   if (value === undefined || value === null) return [];
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];

@@ -1,7 +1,8 @@
 import { compileRule } from '../compile-rule.ts';
+import { isObject, type JsonObject } from '../../../schemas/json-object.ts';
 import { generates, readCorrelation } from './correlation.ts';
 import { readHeader, readSigmaRule, type RuleHeader, type SigmaRule } from './import-rule.ts';
-import { isMapping, type Mapping, SigmaError } from './sigma-error.ts';
+import { SigmaError } from './sigma-error.ts';
 
 /** One YAML document of a Sigma file. */
 export interface SigmaDocument {
@@ -54,10 +55,13 @@ function importOne(
   document: unknown,
   all: readonly SigmaDocument[],
 ): { readonly rule: Readonly<Record<string, unknown>>; readonly notes: readonly string[] } | undefined {
-  if (!isMapping(document)) throw new SigmaError('', 'a Sigma rule is a mapping');
+  if (!isObject(document)) throw new SigmaError('', 'a Sigma rule is a mapping');
   if (document['action'] !== undefined)
     throw new SigmaError('action', 'global and repeat documents are of Sigma 1; write the rules out');
+  if (document['filter'] !== undefined)
+    throw new SigmaError('filter', 'filters are not supported; write what they leave out into the rules');
   if (document['correlation'] !== undefined) {
+    generates(document);
     const { header, notes } = readHeader(document);
     const parts = readCorrelation(document['correlation'], (name) => ruleNamed(name, all));
     return { rule: { ...header, ...parts, ...alertOf(header) }, notes };
@@ -75,12 +79,13 @@ function alertOf({ title }: RuleHeader): { readonly alert: { readonly reason: st
 /** Rules that a correlation uses raise no alerts of their own unless it says generate. */
 function isPartOnly({ name, uuid }: SigmaRule, all: readonly SigmaDocument[]): boolean {
   const uses = all.flatMap(({ document }) => {
-    const correlation = isMapping(document) ? document['correlation'] : undefined;
-    if (!isMapping(correlation)) return [];
+    if (!isObject(document)) return [];
+    const { correlation } = document;
+    if (!isObject(correlation)) return [];
     const { rules } = correlation;
     const names: readonly unknown[] = Array.isArray(rules) ? rules : [rules];
     return names.some((each) => each !== undefined && (each === name || each === uuid))
-      ? [generates(correlation)]
+      ? [generates(document)]
       : [];
   });
   return uses.length > 0 && !uses.includes(true);
@@ -88,7 +93,7 @@ function isPartOnly({ name, uuid }: SigmaRule, all: readonly SigmaDocument[]): b
 
 function ruleNamed(name: string, all: readonly SigmaDocument[]): SigmaRule | undefined {
   const named = all.flatMap(({ document }) =>
-    isMapping(document) && (document['name'] === name || document['id'] === name) ? [document] : [],
+    isObject(document) && (document['name'] === name || document['id'] === name) ? [document] : [],
   );
   const [only] = named;
   if (named.length > 1)
@@ -102,6 +107,6 @@ function ruleNamed(name: string, all: readonly SigmaDocument[]): SigmaRule | und
   return readSigmaRule(only);
 }
 
-function isCorrelation(document: Mapping): boolean {
+function isCorrelation(document: JsonObject): boolean {
   return document['correlation'] !== undefined;
 }

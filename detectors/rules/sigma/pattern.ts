@@ -39,27 +39,3 @@ export function globOf(parts: readonly PatternPart[]): string {
     .map((part) => ('wildcard' in part ? part.wildcard : part.literal.replace(/[\\*?]/g, '\\$&')))
     .join('');
 }
-
-/** A regular expression that ignores the case of ASCII letters; conditions know no flags. */
-export function caseInsensitive(pattern: string): string {
-  const both = (letter: string) => `${letter.toLowerCase()}${letter.toUpperCase()}`;
-  return pattern.replace(
-    /\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[^])|\[(?:\\[^]|[^\]\\])*\]|\{[^}]*\}|\(\?:|[a-zA-Z]/g,
-    (token) => {
-      if (token.startsWith('[')) return caseInsensitiveClass(token);
-      return /^[a-zA-Z]$/.test(token) ? `[${both(token)}]` : token;
-    },
-  );
-}
-
-function caseInsensitiveClass(text: string): string {
-  return text.replace(
-    /\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|[^])|([a-zA-Z])-([a-zA-Z])|[a-zA-Z]/g,
-    (token, from, to) => {
-      if (token.startsWith('\\')) return token;
-      if (typeof from === 'string' && typeof to === 'string')
-        return `${from.toLowerCase()}-${to.toLowerCase()}${from.toUpperCase()}-${to.toUpperCase()}`;
-      return `${token.toLowerCase()}${token.toUpperCase()}`;
-    },
-  );
-}

@@ -8,12 +8,6 @@ export class SigmaError extends Error {
   }
 }
 
-export type Mapping = Readonly<Record<string, unknown>>;
-
-export function isMapping(value: unknown): value is Mapping {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** Text as a CEL literal; JSON's escapes are CEL's. */
 export function celString(text: string): string {
   return JSON.stringify(text);

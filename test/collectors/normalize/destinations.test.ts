@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { findDestinations, hostOf } from '../../../collectors/normalize/destinations.ts';
-import { limits } from '../../../schemas/event.ts';
+import { limits } from '../../../schemas/event/limits.ts';
 
 const key = Buffer.alloc(32, 7);
 const find = (text: string) => {

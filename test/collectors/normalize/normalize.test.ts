@@ -6,10 +6,12 @@ import { canonicalJson } from '../../../evidence/canonical-json.ts';
 import { encodeEvent } from '../../../collectors/normalize/encode.ts';
 import { normalizeLog } from '../../../collectors/normalize/log.ts';
 import { normalizeSpan } from '../../../collectors/normalize/span.ts';
-import type { AttributeValue, OtlpLog, OtlpSpan } from '../../../collectors/otlp/model.ts';
+import type { AttributeValue, OtlpSpan } from '../../../collectors/otlp/model.ts';
 import { InputError } from '../../../runtime/errors.ts';
+import { otlpLog as log, otlpSpan as span } from './otlp-items.ts';
 import { CUT } from './secrets.ts';
-import { eventSchema, limits, type CustodyEvent } from '../../../schemas/event.ts';
+import { eventSchema, type CustodyEvent } from '../../../schemas/event.ts';
+import { limits } from '../../../schemas/event/limits.ts';
 
 const context: NormalizeContext = {
   collector: 'otlp_grpc',
@@ -18,43 +20,6 @@ const context: NormalizeContext = {
   observedTimeUnixNano: '1763700001000000000',
   digestKey: Buffer.alloc(32, 7),
 };
-
-const span = (attributes: Record<string, AttributeValue> = {}, more: Partial<OtlpSpan> = {}): OtlpSpan => ({
-  resource: new Map(),
-  scopeName: undefined,
-  scopeVersion: undefined,
-  traceId: 'a'.repeat(32),
-  spanId: 'b'.repeat(16),
-  parentSpanId: undefined,
-  flags: undefined,
-  name: 'tools/call x',
-  kind: 3,
-  startTimeUnixNano: '1763700000000000000',
-  endTimeUnixNano: '1763700000000000001',
-  attributes: new Map(Object.entries(attributes)),
-  events: [],
-  statusCode: 0,
-  statusMessage: undefined,
-  droppedAttributesCount: 0,
-  ...more,
-});
-
-const log = (attributes: Record<string, AttributeValue> = {}, more: Partial<OtlpLog> = {}): OtlpLog => ({
-  resource: new Map(),
-  scopeName: undefined,
-  scopeVersion: undefined,
-  timeUnixNano: '1763700000000000000',
-  observedTimeUnixNano: '1763700000000000002',
-  eventName: undefined,
-  severityNumber: 9,
-  body: null,
-  attributes: new Map(Object.entries(attributes)),
-  traceId: undefined,
-  spanId: undefined,
-  flags: undefined,
-  droppedAttributesCount: 0,
-  ...more,
-});
 
 const inputError = (work: () => unknown): InputError => {
   try {

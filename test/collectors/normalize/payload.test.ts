@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { keyedDigest } from '../../../collectors/normalize/keyed-digest.ts';
 import { describePayload } from '../../../collectors/normalize/payload.ts';
-import { limits } from '../../../schemas/event.ts';
+import { limits } from '../../../schemas/event/limits.ts';
 
 const digestKey = Buffer.alloc(32, 7);
 const describeIt = (value: unknown, more = {}) =>

@@ -5,9 +5,10 @@ import { encodeEvent } from '../../../../collectors/normalize/encode.ts';
 import { normalizeLog } from '../../../../collectors/normalize/log.ts';
 import { normalizeSpan } from '../../../../collectors/normalize/span.ts';
 import { createConversation } from '../../../../collectors/tap/conversation.ts';
-import type { AttributeValue, OtlpLog, OtlpSpan } from '../../../../collectors/otlp/model.ts';
+import type { AttributeValue, OtlpSpan } from '../../../../collectors/otlp/model.ts';
 import { eventSchema, type CustodyEvent } from '../../../../schemas/event.ts';
 import { decodeTokens } from '../../../../schemas/token-set.ts';
+import { otlpLog, otlpSpan } from '../otlp-items.ts';
 
 const digestKey = Buffer.alloc(32, 7);
 const context: NormalizeContext = {
@@ -33,45 +34,10 @@ const OUTPUT = `The account of the landlord is ${ACCOUNT}, send the papers to ht
 const TASK = 'Pay the landlord, his lighthouse-bill is due';
 const RAW = [ACCOUNT, 'zebra-crossing', 'umbrella', 'landlord', 'lighthouse-bill'];
 
-function span(attributes: Readonly<Record<string, AttributeValue>>, more: Partial<OtlpSpan> = {}): OtlpSpan {
-  return {
-    resource: new Map(),
-    scopeName: undefined,
-    scopeVersion: undefined,
-    traceId: 'a'.repeat(32),
-    spanId: 'b'.repeat(16),
-    parentSpanId: undefined,
-    flags: 1,
-    name: 'span',
-    kind: 3,
-    startTimeUnixNano: '1763700000000000000',
-    endTimeUnixNano: '1763700000050000000',
-    attributes: new Map(Object.entries(attributes)),
-    events: [],
-    statusCode: 0,
-    statusMessage: undefined,
-    droppedAttributesCount: 0,
-    ...more,
-  };
-}
-
-function log(name: string, attributes: Readonly<Record<string, AttributeValue>>): OtlpLog {
-  return {
-    resource: new Map(),
-    scopeName: undefined,
-    scopeVersion: undefined,
-    timeUnixNano: '1763700000000000000',
-    observedTimeUnixNano: '1763700000000000000',
-    severityNumber: 9,
-    eventName: name,
-    body: null,
-    attributes: new Map(Object.entries(attributes)),
-    traceId: undefined,
-    spanId: undefined,
-    flags: undefined,
-    droppedAttributesCount: 0,
-  };
-}
+const span = (attributes: Readonly<Record<string, AttributeValue>>, more: Partial<OtlpSpan> = {}) =>
+  otlpSpan(attributes, { name: 'span', ...more });
+const log = (eventName: string, attributes: Readonly<Record<string, AttributeValue>>) =>
+  otlpLog(attributes, { eventName });
 
 /** One call, told by each way there is, with the result of an earlier one. */
 function tapped(intent?: string): CustodyEvent[] {

@@ -1,2 +1,0 @@
-/** The grammar is the schema's; collectors write by it. */
-export { decodeTokens } from '../../schemas/token-set.ts';
