@@ -1,4 +1,5 @@
 import type { DetectConfig } from '../schemas/config.ts';
+import { opensPages } from './content/opens-pages.ts';
 import {
   isConsequential,
   type ActionClass,
@@ -186,14 +187,15 @@ function judgeSends(
 
 /**
  * The spike went out with this call: its own arguments are the spike; or an earlier result (or a result of this very
- * call that no page of a browser explains) was followed by a call that is big enough to carry it, or that is made
- * with a tool whose destinations are nearly always known ones.
+ * call, where it is no page that came in) was followed by a call that is big enough to carry it, or that is made with a
+ * tool whose destinations are nearly always known ones.
  */
 function carries(spike: Spike, call: CallFacts, tenant: ExfilTenant): boolean {
-  if (spike.callIndex === call.index && spike.side === 'arguments') return true;
-  const page = spike.inbound && spike.callIndex === call.index;
-  if ((call.argumentsBytes ?? 0) >= carryingBytes && !page) return true;
-  if (spike.inbound && spike.callIndex !== call.index) return false;
+  const isSame = spike.callIndex === call.index;
+  if (isSame && spike.side === 'arguments') return true;
+  if (isSame && spike.inbound && opensPages(call.tool)) return false;
+  if ((call.argumentsBytes ?? 0) >= carryingBytes && !(isSame && spike.inbound)) return true;
+  if (spike.inbound && !isSame) return false;
   const sizes = contactsOf(tenant, call);
   return sizes !== undefined && (sizes.firstContacts + 1) / (sizes.sends + 2) < rareContactShare;
 }

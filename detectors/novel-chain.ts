@@ -222,7 +222,8 @@ function accept({ tenant, session }: ChainState, unconfirmed: Unconfirmed, raise
   extendLesson(session.chains, chains);
   extendLesson(doubtful ? session.doubted : session.known, known);
   if (finding === undefined) return;
-  raise(finding);
+  // One page a session is enough, until it gets worse.
+  raise(session.alarmed && finding.severity === 'medium' ? { ...finding, severity: 'low' } : finding);
   if (finding.severity === 'low') return;
   session.alarmed = true;
   // Some sessions under an alert stay in the calibration, or every alarm would lower the bar for the next; but so few

@@ -97,7 +97,8 @@ function judge(
   const isNew = destination !== undefined && isNewDestination(tenant, contact?.hash ?? itemHash(destination));
   if ((place === 'loopback' || place === 'private') && destination !== undefined && !isNew) return;
   const where = destination === undefined ? 'an address in an encoded form' : shown(destination);
-  const observed = `${shown(call.toolKey)} was called with ${where}, ${places[place]}${originText(contact)}`;
+  const how = contact?.addressed === false ? 'was called with a text that names' : 'was called with';
+  const observed = `${shown(call.toolKey)} ${how} ${where}, ${places[place]}${originText(contact)}`;
   raise({
     title: place === 'metadata' ? 'Request to a metadata service' : 'Request to an address inside',
     severity: severityOf(config, target, detected, call, tenant, isNew),
@@ -117,15 +118,18 @@ function judge(
 
 function severityOf(
   config: DetectConfig['ssrf'],
-  { place, destination }: Target,
+  { place, destination, contact }: Target,
   { decision, event, registry }: DetectEvent,
   call: CallFacts,
   tenant: KnownDestinations,
   isNew: boolean,
 ): Finding['severity'] {
   const refused = decision === 'deny';
-  if (place === 'metadata') return refused ? 'medium' : 'high';
-  if (place === 'link_local') return refused ? 'low' : 'medium';
+  // A text that only speaks of the place goes nowhere, unless the tool runs what it is told, or may.
+  const isMention = contact?.addressed === false && call.action !== 'execute';
+  if (isMention && !call.traits.egress && call.action !== 'unknown') return 'low';
+  if (place === 'metadata') return refused || isMention ? 'medium' : 'high';
+  if (place === 'link_local') return refused || isMention ? 'low' : 'medium';
   const reaching =
     call.traits.egress ||
     event.tool?.annotations?.open_world === true ||

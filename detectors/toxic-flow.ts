@@ -21,15 +21,21 @@ import {
   type KnownDestinations,
   type SessionContacts,
 } from './learning/known-destinations.ts';
+import { isUsualToFollow, learnRequests, newRequests, type Requests } from './followed-requests.ts';
 import { describeFlow, instructionForms, type Instruction } from './toxic-flow-words.ts';
+
+interface ToxicTenant extends KnownDestinations {
+  readonly requests: Requests;
+}
 
 interface ToxicSession {
   readonly contacts: SessionContacts;
   /** Results that spoke to the model, oldest first. */
   readonly instructions: Instruction[];
+  readonly requests: Requests;
 }
 
-type State = DetectorState<KnownDestinations, ToxicSession>;
+type State = DetectorState<ToxicTenant, ToxicSession>;
 
 const maxInstructions = 16;
 /** A shorter value is equal by chance. */
@@ -38,13 +44,17 @@ const minValueBytes = 5;
 const tellingBytes = 40;
 
 /** What a stranger wrote in a result decides what the agent does next with the power it has. */
-export function toxicFlow(config: DetectConfig['toxic_flow']): Detector<KnownDestinations, ToxicSession> {
+export function toxicFlow(config: DetectConfig['toxic_flow']): Detector<ToxicTenant, ToxicSession> {
   return {
     id: 'toxic-flow',
     version: 1,
     kinds: ['tool_call', 'api_call'],
-    newTenantState: newKnownDestinations,
-    newSessionState: () => ({ contacts: newSessionContacts(), instructions: [] }),
+    newTenantState: () => ({ ...newKnownDestinations(), requests: newRequests() }),
+    newSessionState: () => ({
+      contacts: newSessionContacts(),
+      instructions: [],
+      requests: newRequests(),
+    }),
 
     step(detected, state, raise) {
       const { call, fresh, decision, event } = detected;
@@ -57,7 +67,10 @@ export function toxicFlow(config: DetectConfig['toxic_flow']): Detector<KnownDes
       noteContacts(state.session.contacts, call, decision);
     },
 
-    learn: ({ tenant, session }) => learnContacts(tenant, session.contacts),
+    learn({ tenant, session }) {
+      learnContacts(tenant, session.contacts);
+      learnRequests(tenant.requests, session.requests);
+    },
     status: ({ sessions }) => ({ learning: sessions < config.learning_sessions, seen: sessions }),
   };
 }
@@ -103,7 +116,10 @@ function judge(
     refused: detected.decision === 'deny',
     sensitive: typesFound(detected.event.arguments?.findings, 'secret', 'identity'),
   };
-  const finding = instructed(here) ?? phished(here) ?? lured(here) ?? requested(here) ?? ruleOfTwo(here);
+  const request = requestFollowed(here);
+  noteRequest(session.requests, here, request);
+  const finding =
+    instructed(here) ?? phished(here) ?? lured(here) ?? requested(here, request) ?? ruleOfTwo(here);
   if (finding !== undefined) raise(finding);
   const last = here.earlier.findLast(({ form }) => form === 'instruction');
   const { destructive, privileged } = call.traits;
@@ -116,7 +132,7 @@ interface Here {
   readonly call: CallFacts;
   /** Results before this call that spoke to the model. */
   readonly earlier: readonly Instruction[];
-  readonly tenant: KnownDestinations;
+  readonly tenant: ToxicTenant;
   readonly learned: boolean;
   readonly refused: boolean;
   /** Types in the arguments. */
@@ -164,22 +180,42 @@ function lured({ call, tenant, detected, learned, refused, sensitive }: Here): F
   return describeFlow('lured', severity, { call, by: undefined, flow, sensitive });
 }
 
-/** A stranger's plain request decides where a call goes, or what a dangerous call does: people ask for things, so it must be new. */
-function requested({ call, earlier, tenant, detected, learned, refused }: Here): Finding | undefined {
-  const requests = earlier.filter(({ form, untrusted }) => form === 'imperative' && untrusted);
-  const asks = ({ source }: ContactFacts | ValueFacts) =>
-    requests.some(({ index }) => index === source?.index);
-  const contact = sendsOut(call) ? newContact(call, tenant, detected.registry, asks) : undefined;
-  const dangerous = call.traits.destructive || call.traits.privileged;
-  const flow =
-    contact?.source !== undefined
-      ? { what: contact.destination, source: contact.source }
-      : dangerous
-        ? flowFrom(call, ({ index }) => requests.some((request) => request.index === index))
-        : undefined;
+interface Request extends Flow {
+  /** Where the call goes, not what it holds. */
+  readonly isPlace: boolean;
+}
+
+/** A stranger's plain request decides where a call goes, or what a dangerous call does. */
+function requestFollowed({ call, earlier, tenant, detected }: Here): Request | undefined {
+  const requests = earlier.filter(isRequest);
+  if (requests.length === 0) return undefined;
+  const asks = ({ index }: SourceFacts) => requests.some((request) => request.index === index);
+  const contact = sendsOut(call)
+    ? newContact(call, tenant, detected.registry, ({ source }) => source !== undefined && asks(source))
+    : undefined;
+  if (contact?.source !== undefined)
+    return { what: contact.destination, source: contact.source, isPlace: true };
+  const flow = call.traits.destructive || call.traits.privileged ? flowFrom(call, asks) : undefined;
+  return flow && { ...flow, isPlace: false };
+}
+
+const isRequest = ({ form, untrusted }: Instruction) => form === 'imperative' && untrusted;
+
+function noteRequest(seen: Requests, { call, earlier, refused }: Here, request: Request | undefined): void {
+  if (refused || !sendsOut(call) || !earlier.some(isRequest)) return;
+  seen.heard = 1;
+  if (request?.isPlace === true) seen.followed = 1;
+}
+
+/** People ask for things all day, so it must be new, and where agents write to whoever asks, a new place is none. */
+function requested(
+  { call, earlier, tenant, learned, refused }: Here,
+  flow: Request | undefined,
+): Finding | undefined {
   if (flow === undefined) return undefined;
-  const by = requests.find(({ index }) => index === flow.source.index);
-  return describeFlow('requested', learned && !refused ? 'medium' : 'low', { call, by, flow });
+  const by = earlier.find((one) => isRequest(one) && one.index === flow.source.index);
+  const isHabit = flow.isPlace && isUsualToFollow(tenant.requests);
+  return describeFlow('requested', learned && !refused && !isHabit ? 'medium' : 'low', { call, by, flow });
 }
 
 /**

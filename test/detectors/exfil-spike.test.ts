@@ -18,6 +18,8 @@ const browse: Call = {
   argumentsBytes: 60,
   resultBytes: 3 * KiB,
 };
+/** Of the same few sites every day. */
+const fetch: Call = { ...browse, tool: 'fetch_page', to: ['docs.example'] };
 const bigExport: Call = { ...exportCrm, resultBytes: 3 * KiB * KiB };
 const toStranger: Call = { ...upload, argumentsBytes: 600 * KiB, to: ['drop.example'] };
 
@@ -25,7 +27,7 @@ function learned() {
   const run = runner(detectConfig({ novel_chain: { enabled: false }, loop: { enabled: false } }));
   for (let day = 0; day < 30; day += 1) {
     run.whole(`day-${day}`, [readTicket, exportCrm, upload]);
-    run.whole(`web-${day}`, [search, { ...browse, to: [`site-${day}.example`] }]);
+    run.whole(`web-${day}`, [search, { ...browse, to: [`site-${day}.example`] }, fetch]);
   }
   return run;
 }
@@ -80,6 +82,10 @@ describe('exfil spike', () => {
     [
       'a big page of a site never visited',
       [{ ...browse, resultBytes: 2 * KiB * KiB, to: ['long-read.example'] }],
+    ],
+    [
+      'a big page of a site never visited, where new sites are rare',
+      [{ ...fetch, resultBytes: 2 * KiB * KiB, to: ['long-read.example'] }],
     ],
     [
       'big pages of several new sites one after the other',

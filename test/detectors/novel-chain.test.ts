@@ -77,6 +77,21 @@ describe('novel chain', () => {
     expect(alert?.evidence.at(-1)).toBe(callEvent('acme', 'attack', 1, 0, post('')).event_id);
   });
 
+  it('pages once in a session, and again only when it gets worse', () => {
+    const { run } = learned();
+    const first: Call = { tool: 'grant_access', server: 'admin', action: 'write' };
+    const second: Call = { tool: 'delete_user', server: 'admin', action: 'write' };
+    const severities = (session: string, calls: Call[]) =>
+      chains(run.session(session, calls)).map(({ severity }) => severity);
+    expect(severities('other', [readTicket, second])).toEqual(['medium']);
+    expect(severities('odd', [readTicket, first, second])).toEqual(['medium', 'low']);
+    expect(severities('worse', [injected, first, second, post('drop.example')])).toEqual([
+      'medium',
+      'low',
+      'high',
+    ]);
+  });
+
   it('stays silent when the agent was asked to go there', () => {
     const { run } = learned();
     const asked = (event: CustodyEvent): CustodyEvent => ({

@@ -53,6 +53,26 @@ describe('ssrf', () => {
     expect(alert?.evidence).toHaveLength(2);
   });
 
+  it.each<[string, string, NonNullable<Call['action']>]>([
+    ['low', 'a document or an issue that is written', 'write'],
+    ['low', 'a question to a search', 'read'],
+    ['medium', 'a tool that sends out', 'egress'],
+    ['medium', 'a tool of which nobody knows what it does', 'unknown'],
+    ['high', 'a command', 'execute'],
+  ])('is %s where the address is only mentioned in the text of %s', (severity, _, action) => {
+    const call: Call = {
+      tool: 'tool',
+      server: 's',
+      action,
+      to: ['169.254.169.254'],
+      change: (event) => ({
+        ...event,
+        destination_origins: [{ destination: '169.254.169.254', addressed: false }],
+      }),
+    };
+    expect(starting().session('s', [call])).toMatchObject([{ severity }]);
+  });
+
   it('says less of what was refused', () => {
     const refused: Call = { ...fetch('169.254.169.254'), decision: 'deny' };
     expect(starting().session('s', [refused])).toMatchObject([{ severity: 'medium' }]);

@@ -57,6 +57,28 @@ describe('toxic-flow', () => {
     ]);
   });
 
+  it('only notes an answer to whoever asked where that is what agents here do', () => {
+    const asking = showing(read, { shapes: { imperative: 1 } });
+    const answer = (host: string) => holding({ ...send, to: [host] }, { from: { [host]: 0 } });
+    const run = starting();
+    // One session in six that hears a request follows it: not yet a habit.
+    repeat(run, 24, (index) => [asking, index % 6 === 0 ? answer(`guest-${index}.example`) : send]);
+    expect(run.session('rare', [asking, answer('stranger.example')])).toMatchObject([
+      { title: "A stranger's request decided a call", severity: 'medium' },
+    ]);
+    const office = starting();
+    repeat(office, 22, (index) => [asking, index % 3 === 0 ? answer(`guest-${index}.example`) : send]);
+    expect(office.session('usual', [asking, answer('stranger.example')])).toMatchObject([
+      { severity: 'low' },
+    ]);
+    // What a result orders, and what it may not have, is no habit.
+    expect(office.session('ordered', [instructed, answer('other.example')])).toMatchObject([
+      { severity: 'high' },
+    ]);
+    const leak = holding(answer('third.example'), { findings: { iban: 1 }, from: { 'third.example': 0 } });
+    expect(office.session('leak', [asking, leak])).toMatchObject([{ severity: 'high' }]);
+  });
+
   it('notes untrusted input, sensitive data and a new place in one session; more when part of the data goes there', () => {
     const secret = showing({ tool: 'read_file', server: 'files' }, { findings: { aws_key: 1 } });
     const away: Call = { ...send, to: ['new.example'] };
