@@ -9,6 +9,7 @@ const NEEDS_KAFKA = [
   'test/determinism/**',
   'test/chaos/chaos.test.ts',
   'test/deploy/kafka.test.ts',
+  'test/e2e/disposition.test.ts',
   'test/e2e/grow.test.ts',
   'test/e2e/namespace-move.test.ts',
   'test/e2e/backup-restore.test.ts',

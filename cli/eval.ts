@@ -1,26 +1,28 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { finished } from 'node:stream/promises';
 import { Command, Option } from 'commander';
-import { taskIntervals } from '../backtest/evaluate/bootstrap.ts';
-import { playFolds, type FoldKind } from '../backtest/evaluate/folds.ts';
+import { taskIntervals, type Interval } from '../backtest/evaluate/bootstrap.ts';
+import type { FoldKind } from '../backtest/evaluate/folds.ts';
 import { readLabels, type Labels } from '../backtest/evaluate/labels.ts';
-import { createPlayer, type Played, type Scored } from '../backtest/evaluate/play-recording.ts';
-import { incidentQuality, qualityOf } from '../backtest/evaluate/quality.ts';
-import { FIGURES, foldsText, incidentsText, qualityText } from '../backtest/evaluate/quality-text.ts';
+import { createPlayer, type Played } from '../backtest/evaluate/play-recording.ts';
+import { incidentsJson, intervalsJson, qualityJson } from '../backtest/evaluate/quality-json.ts';
+import {
+  incidentQuality,
+  qualityOf,
+  type IncidentQuality,
+  type Quality,
+} from '../backtest/evaluate/quality.ts';
+import { FIGURES, incidentsText, qualityText } from '../backtest/evaluate/quality-text.ts';
 import { scorerLine } from '../backtest/evaluate/scorer-lines.ts';
 import { volumesOf, volumesText } from '../backtest/evaluate/volumes.ts';
-import { readRecording } from '../backtest/recording/read-recording.ts';
-import type { RecordedEvent } from '../backtest/recording/recorded-event.ts';
-import { createSessionClock } from '../backtest/recording/session-clock.ts';
 import { evaluationReport } from '../backtest/report/evaluation-report.ts';
-import { decodeLimits } from '../collectors/otlp/limits.ts';
 import { ConfigError } from '../runtime/errors.ts';
 import type { Config } from '../schemas/config.ts';
 import type { CustodyEvent } from '../schemas/event.ts';
 import { policyEvents } from './backtest-policies.ts';
+import { crossValidate } from './eval-folds.ts';
+import { labelsOfPlayed } from './eval-labels.ts';
+import { createReader } from './eval-reader.ts';
 import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
-import { createProgress } from './progress.ts';
+import { checkReportFiles, writeReportFile, type NamedFile } from './report-files.ts';
 
 interface EvalOptions extends CommonOptions {
   readonly warmup?: string;
@@ -32,9 +34,6 @@ interface EvalOptions extends CommonOptions {
   readonly html?: string;
   readonly folds?: FoldKind;
 }
-
-/** Digests and fingerprints of recordings are compared with each other only: any key will do, if it is the same. */
-const RECORDING_KEY = Buffer.from('custody evaluation of recordings');
 
 /** `custody eval`: plays recorded sessions through the engine that runs live and tells how well it judged them. */
 export function evalCommand(): Command {
@@ -69,6 +68,13 @@ Formats, definitions and limits: docs/operations/evaluation.md`,
     )
     .action(async (options: EvalOptions) => {
       const config = configOf(options);
+      checkReportFiles(
+        [
+          { option: '--out', file: options.out },
+          { option: '--html', file: options.html },
+        ],
+        inputsOf(options, config),
+      );
       const labels = options.labels === undefined ? undefined : await readLabels(options.labels);
       if (options.folds !== undefined && labels?.kind !== 'sessions')
         throw new ConfigError('cannot cross-validate: --folds needs --labels of sessions', {
@@ -80,15 +86,26 @@ Formats, definitions and limits: docs/operations/evaluation.md`,
       });
       if (options.folds === undefined) await evaluate(options, config, inForce, labels);
       else if (labels?.kind === 'sessions')
-        await crossValidate(options, options.folds, config, inForce, labels);
+        await crossValidate({ ...options, kind: options.folds }, config, inForce, labels.labels);
     });
+}
+
+function inputsOf(options: EvalOptions, config: Config): NamedFile[] {
+  return [
+    { option: '--config', file: options.config },
+    { option: '--warmup', file: options.warmup },
+    { option: '--stream', file: options.stream },
+    { option: '--registry', file: options.registry ?? config.registry.file },
+    { option: '--labels', file: options.labels },
+    ...(options.rules ?? config.rules.dirs).map((file) => ({ option: '--rules', file })),
+  ];
 }
 
 async function evaluate(
   options: EvalOptions,
   config: Config,
   inForce: readonly CustodyEvent[],
-  labels: Labels | undefined,
+  allLabels: Labels | undefined,
 ): Promise<void> {
   const read = createReader(config);
   const player = createPlayer(config.detect, inForce);
@@ -98,111 +115,46 @@ async function evaluate(
       : await player.play(read.records(options.warmup, 'warm-up'), { benign: true });
   const played = await player.play(read.records(options.stream, 'stream'));
   read.tellSkipped();
-  if (options.out !== undefined) await writeLines(options.out, played.scored);
+  if (options.out !== undefined) await writeReportFile(options.out, played.scored.map(scorerLine), '--out');
+  const labels = ofPlayed(allLabels, played);
   const volumes = volumesOf(played, warmup, labels);
   const judged = judge(played, labels);
+  const { quality, intervals = [], incidents } = judged;
   if (options.html !== undefined)
-    await writeFile(options.html, evaluationReport({ played, labels, volumes, quality: judged?.quality }));
+    await writeReportFile(options.html, [evaluationReport({ played, labels, volumes, quality })], '--html');
   if (options.json === true) {
-    process.stdout.write(`${JSON.stringify({ ...judged, volumes })}\n`);
+    const told = {
+      quality: quality && qualityJson(quality),
+      intervals: quality && intervalsJson(intervals),
+      incidents: incidents && incidentsJson(incidents),
+      volumes,
+    };
+    process.stdout.write(`${JSON.stringify(told)}\n`);
     return;
   }
-  if (judged?.quality !== undefined) process.stdout.write(qualityText(judged.quality, judged.intervals));
-  if (judged?.incidents !== undefined) process.stdout.write(incidentsText(judged.incidents));
+  if (quality !== undefined) process.stdout.write(qualityText(quality, intervals));
+  if (incidents !== undefined) process.stdout.write(incidentsText(incidents));
   process.stdout.write(volumesText(volumes));
 }
 
-function judge({ scored }: Played, labels: Labels | undefined) {
-  if (labels === undefined) return undefined;
+function ofPlayed(labels: Labels | undefined, { sessions }: Played): Labels | undefined {
+  if (labels?.kind === 'incidents')
+    return { kind: 'incidents', labels: labelsOfPlayed(labels.labels, sessions) };
+  return labels && { kind: 'sessions', labels: labelsOfPlayed(labels.labels, sessions) };
+}
+
+interface Judged {
+  readonly quality?: Quality;
+  readonly intervals?: readonly Interval[];
+  readonly incidents?: readonly IncidentQuality[];
+}
+
+function judge({ scored }: Played, labels: Labels | undefined): Judged {
+  if (labels === undefined) return {};
   if (labels.kind === 'incidents') return { incidents: incidentQuality(labels.labels, scored) };
   const figures = FIGURES.map(([, of]) => of);
   return {
     quality: qualityOf(labels.labels, scored),
     intervals: taskIntervals(labels.labels, scored, figures),
   };
-}
-
-async function crossValidate(
-  options: EvalOptions,
-  kind: FoldKind,
-  config: Config,
-  inForce: readonly CustodyEvent[],
-  { labels }: Extract<Labels, { kind: 'sessions' }>,
-): Promise<void> {
-  const read = createReader(config);
-  const held = async (file: string | undefined, name: string) => {
-    const records: RecordedEvent[] = [];
-    if (file !== undefined) for await (const record of read.records(file, name)) records.push(record);
-    return records;
-  };
-  const warmup = await held(options.warmup, 'warm-up');
-  const stream = await held(options.stream, 'stream');
-  read.tellSkipped();
-  const progress = createProgress('folds', 'folds');
-  const folds = await playFolds(
-    kind,
-    { labels, warmup, stream, newPlayer: () => createPlayer(config.detect, inForce) },
-    (done, total) => progress.update(done, total),
-  );
-  progress.stop();
-  if (options.out !== undefined) await writeLines(options.out, folds.scored);
-  // By goal, benign sessions are in every fold: together they would count many times.
-  const pooled =
-    kind === 'goal'
-      ? undefined
-      : {
-          quality: qualityOf(labels, folds.scored),
-          intervals: taskIntervals(
-            labels,
-            folds.scored,
-            FIGURES.map(([, of]) => of),
-          ),
-        };
-  if (options.json === true) {
-    const each = folds.folds.map(({ name, warmupSessions, quality }) => ({
-      name,
-      warmup_sessions: warmupSessions,
-      quality,
-    }));
-    process.stdout.write(`${JSON.stringify({ folds: each, pooled })}\n`);
-    return;
-  }
-  process.stdout.write(foldsText(folds.folds));
-  if (pooled === undefined) return;
-  process.stdout.write(`all folds together\n${qualityText(pooled.quality, pooled.intervals)}`);
-}
-
-/** Reads recordings one after another on one clock, with a line on stderr for what could not be read. */
-function createReader(config: Config) {
-  const clock = createSessionClock();
-  const skipped: string[] = [];
-  let skippedCount = 0;
-  return {
-    async *records(file: string, name: string): AsyncGenerator<RecordedEvent> {
-      const onSkipped = (line: number, reason: string) => {
-        skippedCount += 1;
-        if (skipped.length < 3) skipped.push(`${name} line ${line}: ${reason}`);
-      };
-      const limits = decodeLimits(config.ingest);
-      yield* readRecording(file, { digestKey: RECORDING_KEY, limits, clock, onSkipped });
-    },
-    tellSkipped() {
-      if (skippedCount === 0) return;
-      process.stderr.write(`left out ${skippedCount} records: ${skipped.join('; ')}\n`);
-    },
-  };
-}
-
-async function writeLines(file: string, scored: readonly Scored[]): Promise<void> {
-  const out: WriteStream = createWriteStream(file);
-  try {
-    for (const line of scored) out.write(scorerLine(line));
-    out.end();
-    await finished(out);
-  } catch (cause) {
-    throw new ConfigError(
-      `cannot write ${file}: ${cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason'}`,
-      { path: '--out', cause },
-    );
-  }
 }

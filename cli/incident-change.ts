@@ -2,7 +2,13 @@ import { Argument, type Command } from 'commander';
 import type { ChangeRequest } from '../pipeline/incident-change.ts';
 import { ConfigError } from '../runtime/errors.ts';
 import type { Config } from '../schemas/config.ts';
-import { disposition, incidentStatus, type Disposition, type IncidentStatus } from '../schemas/incident.ts';
+import {
+  disposition,
+  incidentNote,
+  incidentStatus,
+  type Disposition,
+  type IncidentStatus,
+} from '../schemas/incident.ts';
 import { askAdmin, type AdminOptions } from './admin-access.ts';
 import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
 import { terminalText } from './terminal-text.ts';
@@ -17,6 +23,7 @@ export type FindIncident = (config: Config, id: string) => Promise<{ readonly in
 /** Adds the commands that change an incident, each by one record in the log. */
 export function addChangeCommands(incident: Command, find: FindIncident): void {
   const change = async (id: string, asked: ChangeRequest, options: ChangeOptions) => {
+    checkNote(options.note);
     const config = configOf(options);
     const known = /^[0-9a-f-]{36}$/i.test(id) || options.admin !== undefined;
     const { incident_id } = known ? { incident_id: id } : await find(config, id);
@@ -67,6 +74,13 @@ export function addChangeCommands(incident: Command, find: FindIncident): void {
     .description('add a note')
     .addArgument(new Argument('<text>', 'secrets and e-mail addresses in it are redacted'))
     .action((id: string, note: string, options: ChangeOptions) => change(id, {}, { ...options, note }));
+}
+
+/** Before anybody is asked: it needs no running pipeline to say so. */
+function checkNote(note: string | undefined): void {
+  const issue = incidentNote.optional().safeParse(note).error?.issues[0];
+  if (issue !== undefined)
+    throw new ConfigError(`cannot change the incident: the note ${issue.message}`, { path: 'note' });
 }
 
 /** What was recorded, as the endpoint answered. */

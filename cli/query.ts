@@ -1,10 +1,12 @@
 import { Writable } from 'node:stream';
 import { Command } from 'commander';
 import { configOf, withCommonOptions, type CommonOptions } from './options.ts';
+import { readParameter } from './query-parameters.ts';
 import { openSqlAccess } from './sql-access.ts';
 
 interface QueryOptions extends CommonOptions {
   readonly format?: string;
+  readonly param?: Readonly<Record<string, string>>;
 }
 
 /** `custody query`: one read-only statement over the store, running or stopped, straight to stdout. */
@@ -16,12 +18,18 @@ export function queryCommand(): Command {
       '-f, --format <name>',
       'ClickHouse output format (default: a table in a terminal, else TSVWithNames)',
     )
+    .option(
+      '--param <name=value>',
+      'value of {name:Type} in the statement, bound by the store; repeatable',
+      readParameter,
+    )
     .addHelpText(
       'after',
       `
 Examples:
   custody query "SELECT event_time, actor_id, tool_name FROM custody.tool_calls ORDER BY event_time DESC LIMIT 20"
   custody query --json "SELECT severity, count() AS alerts FROM custody.alerts GROUP BY severity"
+  custody query --param tenant=acme "SELECT count() FROM custody.alerts WHERE tenant = {tenant:String}"
   custody query "DESCRIBE custody.tool_calls"`,
     )
     .action(async (sql: string, options: QueryOptions) => {
@@ -31,7 +39,7 @@ Examples:
           options.json === true
             ? 'JSON'
             : (options.format ?? (process.stdout.isTTY ? 'PrettyCompactMonoBlock' : 'TSVWithNames'));
-        const response = await sqlAccess.query(sql, { format });
+        const response = await sqlAccess.query(sql, { format, parameters: options.param ?? {} });
         await response.body?.pipeTo(Writable.toWeb(stdoutWritable()));
       } finally {
         await sqlAccess.close();

@@ -22,6 +22,7 @@ Examples:
   custody rules lint builtin my-rules/ --json          one id twice is an error, so lint them together
   custody rules lint --suppressions suppressions.yaml
 
+A suppression that ended is a warning: the calendar breaks no build.
 Exit codes: 0 nothing is wrong, 1 something is.`,
     )
     .action((paths: string[], options: LintOptions) => {
@@ -29,21 +30,25 @@ Exit codes: 0 nothing is wrong, 1 something is.`,
       const files = readRuleFiles(paths.length === 0 ? rules.dirs : paths);
       const path = options.suppressions ?? rules.suppressions_file;
       const silenced = path === undefined ? undefined : readSuppressionFile(path);
-      const problems = [
-        ...files.problems,
-        ...(silenced?.problems ?? []),
-        ...(silenced === undefined ? [] : expiredIn(silenced, path ?? '', Date.now())),
-      ];
+      const wrong = silenced?.problems ?? [];
+      const problems = [...files.problems, ...wrong];
+      const warnings = silenced === undefined ? [] : expiredIn(silenced, path ?? '', Date.now());
       const counts = {
         rules: files.rules.length,
         suppressions: silenced?.suppressions.list.length ?? 0,
       };
-      if (options.json === true) process.stdout.write(`${JSON.stringify({ ...counts, problems })}\n`);
+      if (options.json === true)
+        process.stdout.write(`${JSON.stringify({ ...counts, problems, warnings })}\n`);
       else {
-        for (const problem of problems) process.stdout.write(`${fileProblemText(problem)}\n`);
-        process.stdout.write(
-          `${counts.rules} rules, ${counts.suppressions} suppressions, ${problems.length} problems\n`,
-        );
+        const lines = [
+          ...files.problems.map((each) => fileProblemText(each)),
+          ...wrong.map((each) => fileProblemText(each, 'suppression')),
+          ...warnings.map((each) => `warning: ${fileProblemText(each, 'suppression')}`),
+          `${counts.rules} rules, ${counts.suppressions} suppressions, ${problems.length} problems${
+            warnings.length === 0 ? '' : `, ${warnings.length} warnings`
+          }`,
+        ];
+        process.stdout.write(lines.map((line) => `${line}\n`).join(''));
       }
       if (problems.length > 0) setExitCode(exitCodes.failed);
     });

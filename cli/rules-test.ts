@@ -16,7 +16,7 @@ export function rulesTestCommand(setExitCode: SetExitCode): Command {
       `
 Examples:
   custody rules test my-rules/
-  custody rules test my-rules/ --rule bulk-export      a failing case shows which part of the condition was false
+  custody rules test my-rules/ --rule bulk-export      a failing case shows why, event by event
   custody rules test --json | jq '.failed'
 
 Exit codes: 0 all cases passed, 1 a case failed or a rule is wrong.`,
@@ -52,8 +52,10 @@ Exit codes: 0 all cases passed, 1 a case failed or a rule is wrong.`,
 function failureText(rule: string, result: CaseResult): string {
   const head = `${rule}: ${result.name}: expected ${result.expected}, got ${result.alerts === 0 ? 'quiet' : `${result.alerts} alerts`}`;
   if (result.problem !== undefined) return `${rule}: ${result.name}: ${result.problem}\n`;
-  const lines = result.events.flatMap(({ index, conditions }) =>
-    conditions.map((condition) => `  event ${index}: ${conditionText(condition)}`),
+  const lines = result.events.flatMap(({ index, conditions, correlation }) =>
+    [...conditions.map(conditionText), ...(correlation === undefined ? [] : [correlation])].map(
+      (text) => `  event ${index}: ${text}`,
+    ),
   );
   return `${[head, ...lines].join('\n')}\n`;
 }

@@ -2,7 +2,11 @@ import { Readable } from 'node:stream';
 import { InputError, PermanentError, TransientError } from '../runtime/errors.ts';
 import type { Config, ServerStoreConfig } from '../schemas/config.ts';
 import { readRunFile } from '../pipeline/run-file.ts';
+import { parameterFields, valueMissing } from './query-parameters.ts';
 import { readSecret, readTokens } from './secrets.ts';
+
+/** UNKNOWN_QUERY_PARAMETER: the statement has a parameter that the request gives no value. */
+const VALUE_MISSING = 456;
 
 /** The store's ClickHouse HTTP interface: the running pipeline's, or one opened for this command alone. */
 export interface SqlAccess {
@@ -15,6 +19,7 @@ export interface SqlAccess {
     statement: string,
     options?: {
       readonly format?: string;
+      /** Values of `{name:Type}` in the statement, any text; bound by the store. */
       readonly parameters?: Readonly<Record<string, string>>;
       readonly settings?: Readonly<Record<string, string>>;
     },
@@ -44,9 +49,10 @@ export async function openSqlAccess(config: Config): Promise<SqlAccess> {
 
 /** A ClickHouse server, asked as the configured user. */
 async function serverAccess(config: ServerStoreConfig): Promise<SqlAccess> {
-  const [{ createServerClient }, { serverError }] = await Promise.all([
+  const [{ createServerClient }, { serverError }, { engineCode }] = await Promise.all([
     import('../sinks/store/server-client.ts'),
     import('../sinks/store/server-error.ts'),
+    import('../sinks/store/clickhouse-error.ts'),
   ]);
   const password =
     config.password === undefined ? undefined : readSecret(config.password, 'store.password', process.env);
@@ -61,11 +67,12 @@ async function serverAccess(config: ServerStoreConfig): Promise<SqlAccess> {
       try {
         const { stream } = await client.exec({
           query: format === undefined || hasFormat ? statement : `${statement} FORMAT ${format}`,
-          query_params: { ...parameters },
-          clickhouse_settings: { ...settings, readonly: '2' },
+          // Not as query_params: the client would escape the quotes in a list, which then is none.
+          clickhouse_settings: { ...settings, ...parameterFields(parameters), readonly: '2' },
         });
         return new Response(Readable.toWeb(stream) as ReadableStream<Uint8Array>);
       } catch (cause) {
+        if (engineCode(cause) === VALUE_MISSING) throw valueMissing(statement, parameters, cause);
         throw serverError(config.url, cause);
       }
     },
@@ -84,11 +91,10 @@ function access(
     live,
     close,
     async query(statement, options = {}) {
+      const { parameters = {} } = options;
       const target = new URL(url);
       if (options.format !== undefined) target.searchParams.set('default_format', options.format);
-      for (const [name, value] of Object.entries(options.parameters ?? {}))
-        target.searchParams.set(`param_${name}`, value);
-      for (const [name, value] of Object.entries(options.settings ?? {}))
+      for (const [name, value] of Object.entries({ ...options.settings, ...parameterFields(parameters) }))
         target.searchParams.set(name, value);
       let response: Response;
       try {
@@ -100,6 +106,8 @@ function access(
       }
       if (response.ok) return response;
       const reason = (await response.text()).trim();
+      if (response.headers.get('x-clickhouse-exception-code') === String(VALUE_MISSING))
+        throw valueMissing(statement, parameters);
       if (response.status === 401 || response.status === 403)
         throw new InputError('unauthorized', `cannot query: ${reason}`);
       throw new InputError('input_invalid', `cannot query: ${reason}`);

@@ -24,21 +24,32 @@ export interface Drift {
   readonly held: readonly string[];
 }
 
-export function describeLongLived(detected: DetectEvent, who: Who, grant: string, limitSec: number): Finding {
+/** `drift`: what else is wrong with the same grant, so that one grant is told once. */
+export function describeLongLived(
+  detected: DetectEvent,
+  who: Who,
+  grant: string,
+  limitSec: number,
+  drift?: Drift,
+): Finding {
   const ttlSec = detected.event.scope?.ttl_sec ?? 0;
   const worth = ticketWorth(detected);
   const ticket = isValidTicket(worth)
     ? ` (ticket ${shown(detected.ticket ?? '')})`
     : ` ${ticketWords(worth, detected.ticket)}`;
+  const told = drift === undefined ? undefined : describeDrift(detected, who, drift);
+  const also =
+    drift === undefined ? '' : ` ${kindWords[drift.kind]}; ${beforeWords(drift)}.${askedWords(drift)}`;
   return {
     title: 'Long-lived write access to everything for an agent',
     severity: 'high',
-    score: 1 - limitSec / (2 * ttlSec),
-    reason: `${actorWords(who)} was allowed ${shown(grant)} for ${ttlSec} s${ticket}; the limit is ${limitSec} s.`,
-    observed: `${shown(grant)} for ${ttlSec} s, policy decision allow`,
-    normal: `write access to everything for at most ${limitSec} s`,
-    distance: `${(ttlSec / limitSec).toFixed(1)} times the limit`,
+    score: Math.max(1 - limitSec / (2 * ttlSec), told?.score ?? 0),
+    reason: `${actorWords(who)} was allowed ${shown(grant)} for ${ttlSec} s${ticket}; the limit is ${limitSec} s.${also}`,
+    observed: `${shown(grant)} for ${ttlSec} s, policy decision allow${told === undefined ? '' : `; ${told.observed}`}`,
+    normal: `write access to everything for at most ${limitSec} s${told === undefined ? '' : `; ${told.normal}`}`,
+    distance: `${(ttlSec / limitSec).toFixed(1)} times the limit${told === undefined ? '' : `; ${told.distance}`}`,
     dedupKey: `long-lived ${who.key} ${grant}`,
+    ...(told?.evidence === undefined ? {} : { evidence: told.evidence }),
     references: references['scope-drift'],
   };
 }
@@ -50,24 +61,32 @@ const titles: Readonly<Record<Drift['kind'], string>> = {
   unlisted: 'Grant the registry does not list',
 };
 
+const kindWords: Readonly<Record<Drift['kind'], string>> = {
+  wildcard: 'It is a wildcard this actor did not hold',
+  broader: 'It is more than this actor held',
+  new: 'This actor did not hold it',
+  unlisted: 'The registry does not list it for this actor',
+};
+
+function beforeWords({ held }: Drift): string {
+  if (held.length === 0) return 'no grants before';
+  const newest = held.slice(-3).map((one) => shown(one, 48));
+  return `before: ${newest.join(', ')}`;
+}
+
+const askedWords = ({ challenge }: Drift) =>
+  challenge === undefined ? '' : ' The server had asked for more scope (insufficient_scope).';
+
 export function describeDrift({ event, ticket }: DetectEvent, who: Who, drift: Drift): Finding {
   const { kind, grant, narrower, held, worth, challenge } = drift;
   const ttlSec = event.scope?.ttl_sec;
   const changes = allowsChange(grant);
-  const before =
-    held.length === 0
-      ? 'no grants before'
-      : `before: ${held
-          .slice(-3)
-          .map((one) => shown(one, 48))
-          .join(', ')}`;
-  const asked = challenge === undefined ? '' : ' The server had asked for more scope (insufficient_scope).';
   const severity = severityOf(kind, changes, challenge !== undefined);
   return {
     title: titles[kind],
     severity,
     score: severity === 'low' ? 0.4 : kind === 'wildcard' ? 0.9 : changes ? 0.75 : 0.5,
-    reason: `${actorWords(who)} received ${shown(grant)}${ttlSec === undefined ? '' : ` for ${ttlSec} s`} ${ticketWords(worth, ticket)}; ${before}.${asked}`,
+    reason: `${actorWords(who)} received ${shown(grant)}${ttlSec === undefined ? '' : ` for ${ttlSec} s`} ${ticketWords(worth, ticket)}; ${beforeWords(drift)}.${askedWords(drift)}`,
     observed: `${kind === 'broader' || kind === 'wildcard' ? `${kind} grant` : 'new grant'} ${shown(grant)}`,
     normal:
       kind === 'unlisted'

@@ -59,7 +59,7 @@ const alarmAgainMs = 24 * 3_600_000;
 export function scopeDrift(config: DetectConfig['scope_drift']): Detector<ScopeTenant, ScopeSession> {
   return {
     id: 'scope-drift',
-    version: 2,
+    version: 3,
     newTenantState: () => ({ actors: new Map(), alarmedMs: new Map(), sessions: 0 }),
     newSessionState: () => ({ taught: undefined, last: undefined, challenge: undefined, steps: undefined }),
 
@@ -75,9 +75,6 @@ export function scopeDrift(config: DetectConfig['scope_drift']): Detector<ScopeT
       session.last = claim;
       const who = actorOf(event);
       const grants = told.map(normalizeGrant).filter((grant) => grant !== '');
-      const longLived = longLivedWrite(config, detected, grants);
-      if (longLived !== undefined)
-        raise(describeLongLived(detected, who, longLived, config.write_ttl_max_sec));
       judgeGrants(config, detected, state, who, grants, raise);
     },
 
@@ -114,6 +111,9 @@ function judgeGrants(
   const { tenant, session } = state;
   const worth = ticketWorth(detected);
   const challenge = session.challenge;
+  const limitSec = config.write_ttl_max_sec;
+  // Told with what else is wrong with the same grant: one page for one grant.
+  let longLived = longLivedWrite(config, detected, grants);
   let grew = false;
   for (const grant of grants) {
     const held = heldBy(state, who.key, grant);
@@ -126,11 +126,17 @@ function judgeGrants(
     const matter = itemHash(`${who.key} ${grant}`);
     if (!isNews(tenant.alarmedMs, matter, detected.timeMs, alarmAgainMs, maxAlarmed)) continue;
     const known = [...(tenant.actors.get(who.key)?.keys() ?? [])];
-    const finding = describeDrift(detected, who, { ...drift, grant, worth, challenge, held: known });
+    const whole: Drift = { ...drift, grant, worth, challenge, held: known };
+    const finding =
+      grant === longLived
+        ? describeLongLived(detected, who, grant, limitSec, whole)
+        : describeDrift(detected, who, whole);
+    if (grant === longLived) longLived = undefined;
     // Learned only if somebody dismisses the alert; what is merely low is learned where it changes nothing.
     if (finding.severity !== 'low' || !allowsChange(grant)) teach(session, who.key, grant);
     raise(finding);
   }
+  if (longLived !== undefined) raise(describeLongLived(detected, who, longLived, limitSec));
   if (!grew) return;
   session.challenge = undefined;
   const steps = (session.steps ??= []);

@@ -4,10 +4,10 @@ import { eventId } from '../collectors/normalize/event-id.ts';
 import { redactText } from '../collectors/normalize/redact.ts';
 import { unixNano } from '../runtime/clock.ts';
 import { EVENT_SCHEMA, type CustodyEvent } from '../schemas/event.ts';
-import { incidentChange } from '../schemas/incident.ts';
+import { incidentChange, incidentNote } from '../schemas/incident.ts';
 import type { TopicRecord } from '../streams/topic.ts';
 
-const { status, assignee, disposition, note } = incidentChange.shape;
+const { status, assignee, disposition } = incidentChange.shape;
 const hasNoControl = (text: string | undefined) => text === undefined || !/\p{Cc}/u.test(text);
 
 /** What a person asks for; who the person is comes from the access layer. An empty assignee: nobody. */
@@ -16,7 +16,7 @@ export const changeRequest = z
     status,
     assignee: assignee.refine(hasNoControl, 'must be one line without control characters'),
     disposition,
-    note,
+    note: incidentNote.optional(),
   })
   .refine((asked) => Object.values(asked).some((value) => value !== undefined), {
     message: 'at least one of status, assignee, disposition and note must be there',

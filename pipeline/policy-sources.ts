@@ -62,9 +62,13 @@ function validated(
     const { document, problems } = readOrRefuse(type, read);
     const [first] = problems;
     if (first === undefined) return document;
-    throw new InputError('input_invalid', `cannot use ${type}: ${fileProblemText(first)}`, {
-      path: first.path,
-    });
+    throw new InputError(
+      'input_invalid',
+      `cannot use ${type}: ${fileProblemText(first, type === 'suppressions' ? 'suppression' : 'rule')}`,
+      {
+        path: first.path,
+      },
+    );
   });
 }
 

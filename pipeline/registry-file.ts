@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { LineCounter, parseDocument, type Document } from 'yaml';
+import { LineCounter, parseDocument, type Document, type YAMLParseError } from 'yaml';
 import { InputError } from '../runtime/errors.ts';
 import { pathText, readRegistry, type DocumentProblem } from '../schemas/read-registry.ts';
 import type { RegistryDocument } from '../schemas/registry.ts';
@@ -50,7 +50,9 @@ export function parseRegistryText(
   const tree = parseDocument(text, { lineCounter: lines, logLevel: 'silent' });
   const broken = tree.errors[0];
   if (broken !== undefined)
-    return { problems: [{ path: [], reason: 'not valid YAML', line: lines.linePos(broken.pos[0]).line }] };
+    return {
+      problems: [{ path: [], reason: yamlReason(broken, text), line: lines.linePos(broken.pos[0]).line }],
+    };
   let value: unknown;
   try {
     // Repeated anchors of a hostile file are refused here.
@@ -61,6 +63,13 @@ export function parseRegistryText(
   const read = readRegistry(value);
   if (read.document !== undefined) return read;
   return { problems: read.problems.map((problem) => placed(problem, tree, lines)) };
+}
+
+/** A key that stands twice in one mapping, by its name: what came first would be gone without a word. */
+function yamlReason({ code, pos: [from] }: Pick<YAMLParseError, 'code' | 'pos'>, text: string): string {
+  if (code !== 'DUPLICATE_KEY') return 'not valid YAML';
+  const key = /^(["']?)([^\n:"']{1,64})\1/.exec(text.slice(from, from + 128))?.[2]?.trim();
+  return `not valid YAML: ${key === undefined ? 'a key' : `the key ${key}`} is twice in one mapping`;
 }
 
 /** The line of the deepest part of the path that the text has. */

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type CompiledRule, compileRule, testProblems } from '../detectors/rules/compile-rule.ts';
+import { type CompiledRule, compileRule } from '../detectors/rules/compile-rule.ts';
+import { lintProblems } from '../detectors/rules/lint.ts';
 import type { RuleProblem } from '../detectors/rules/problem.ts';
 import { type RuleSet, ruleSetDocument, ruleSetOf } from '../detectors/rules/rule-set.ts';
 import { ConfigError } from '../runtime/errors.ts';
@@ -48,7 +49,7 @@ export function readRuleFiles(dirs: readonly string[]): RuleFiles {
         continue;
       }
       const compiled = compileRule(source);
-      const found = 'problems' in compiled ? compiled.problems : testProblems(compiled.rule.rule);
+      const found = 'problems' in compiled ? compiled.problems : lintProblems(compiled.rule);
       problems.push(...found.map((each) => ({ ...each, file, line: lineOf(each.path) ?? line })));
       if ('problems' in compiled) continue;
       const { id } = compiled.rule.rule;
@@ -71,8 +72,8 @@ export function readRuleFiles(dirs: readonly string[]): RuleFiles {
 }
 
 /** `rules/a.yaml:3: rule bulk-change: severity: …` */
-export function fileProblemText(problem: FileProblem): string {
+export function fileProblemText(problem: FileProblem, what: 'rule' | 'suppression' = 'rule'): string {
   const { file, line, rule, path, message } = problem;
-  const who = rule === undefined ? '' : `rule ${rule}: `;
+  const who = rule === undefined ? '' : `${what} ${rule}: `;
   return `${file}${line === undefined ? '' : `:${line}`}: ${who}${path === '' ? '' : `${path}: `}${message}`;
 }

@@ -13,7 +13,7 @@ const windowMaxMs = 7 * unitMs.d;
 /** `90s`, `15m`, `24h`, `7d`; read as milliseconds. */
 export const duration = z
   .string()
-  .regex(/^[1-9]\d{0,6}[smhd]$/, 'a duration such as 90s, 15m, 24h or 7d')
+  .regex(/^[1-9]\d{0,6}[smhd]$/, { error: 'a duration such as 90s, 15m, 24h or 7d', abort: true })
   .refine((text) => durationMs(text) <= windowMaxMs, 'at most 7d');
 
 /** Milliseconds of a `duration`; also of `0s`. */

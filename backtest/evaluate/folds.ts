@@ -1,6 +1,7 @@
 import { decodeTokens } from '../../schemas/token-set.ts';
 import type { RecordedEvent } from '../recording/recorded-event.ts';
 import { grouped } from '../../detectors/grouped.ts';
+import { byLabel, isOfAny, sessionId } from './label-match.ts';
 import type { SessionLabel } from './labels.ts';
 import type { Played, Player, Scored } from './play-recording.ts';
 import { qualityOf, type Quality } from './quality.ts';
@@ -47,12 +48,16 @@ export async function playFolds(
     onFold(index, plans.length);
     const player = input.newPlayer();
     const warmup = await player.play(
-      input.warmup.filter(({ session }) => session === undefined || trainsOn(session)),
+      input.warmup.filter(
+        ({ event, session }) => session === undefined || trainsOn(sessionId(event.tenant, session)),
+      ),
       { benign: true },
     );
-    const tested = new Set(labels.map(({ session }) => session));
+    const isTested = isOfAny(labels);
     const played: Played = await player.play(
-      input.stream.filter(({ session }) => session !== undefined && tested.has(session)),
+      input.stream.filter(
+        ({ event: { tenant }, session }) => session !== undefined && isTested({ session, tenant }),
+      ),
     );
     folds.push({
       name,
@@ -69,18 +74,19 @@ export async function playFolds(
 interface Plan {
   readonly name: string;
   readonly labels: readonly SessionLabel[];
+  /** Given the `sessionId` of a warm-up session. */
   readonly trainsOn: (warmupSession: string) => boolean;
 }
 
 /** A task is the same in two sessions if the agent was asked the same words. */
 function taskPlans({ labels, warmup, stream }: FoldInput): Plan[] {
-  const asked = askedBy(stream);
+  const askedOf = byLabel([...askedBy(stream).values()]);
   const tasksOf = new Map<string, Set<string>>();
   for (const label of labels) {
-    const words = asked.get(label.session);
-    if (words === undefined) continue;
-    const tasks = tasksOf.get(words) ?? new Set();
-    tasksOf.set(words, tasks.add(taskOf(label)));
+    for (const { words } of askedOf(label)) {
+      const tasks = tasksOf.get(words) ?? new Set();
+      tasksOf.set(words, tasks.add(taskOf(label)));
+    }
   }
   const warmupAsked = askedBy(warmup);
   const tasks = [...new Set(labels.map(taskOf))].sort();
@@ -90,7 +96,7 @@ function taskPlans({ labels, warmup, stream }: FoldInput): Plan[] {
       name: `tasks ${fold + 1} of ${TASK_FOLDS} (${heldOut.size})`,
       labels: labels.filter((label) => heldOut.has(taskOf(label))),
       trainsOn: (session: string) =>
-        [...(tasksOf.get(warmupAsked.get(session) ?? '') ?? [])].every((task) => !heldOut.has(task)),
+        [...(tasksOf.get(warmupAsked.get(session)?.words ?? '') ?? [])].every((task) => !heldOut.has(task)),
     };
   });
 }
@@ -109,12 +115,24 @@ function goalPlans({ labels }: FoldInput): Plan[] {
 
 export const taskOf = ({ tenant, task }: SessionLabel): string => `${tenant}/${task ?? ''}`;
 
-/** The words each session's agent was asked with, in one order. */
-function askedBy(records: readonly RecordedEvent[]): ReadonlyMap<string, string> {
-  const asked = new Map<string, string>();
-  for (const { session, event } of records)
-    if (session !== undefined && event.intent !== undefined && !asked.has(session))
-      asked.set(session, [...decodeTokens(event.intent.tokens)].sort((a, b) => a - b).join());
+interface Asked {
+  readonly tenant: string;
+  readonly session: string;
+  /** In one order. */
+  readonly words: string;
+}
+
+/** The words each session's agent was asked with, by `sessionId`. */
+function askedBy(records: readonly RecordedEvent[]): ReadonlyMap<string, Asked> {
+  const asked = new Map<string, Asked>();
+  for (const { session, event } of records) {
+    if (session === undefined || event.intent === undefined) continue;
+    const { tenant, intent } = event;
+    const id = sessionId(tenant, session);
+    if (asked.has(id)) continue;
+    const words = [...decodeTokens(intent.tokens)].sort((a, b) => a - b).join();
+    asked.set(id, { tenant, session, words });
+  }
   return asked;
 }
 

@@ -1,13 +1,12 @@
 import { InputError } from '../../runtime/errors.ts';
 import { recordingLines } from '../recording/lines.ts';
+import type { Labelled } from './label-match.ts';
 import { isObject, type JsonObject } from '../../schemas/json-object.ts';
 
 /** What is known of a recorded session. */
-export interface SessionLabel {
-  readonly session: string;
+export interface SessionLabel extends Labelled {
   /** `attack_resisted`: the agent read what an attacker wrote and did not follow it. */
   readonly label: 'benign' | 'attack_succeeded' | 'attack_resisted';
-  readonly tenant: string;
   /** What the user asked for. */
   readonly task: string | undefined;
   /** What the attacker wanted: `domain/kind`. */
@@ -17,8 +16,7 @@ export interface SessionLabel {
 }
 
 /** A planted incident, or what looks like one and is none. */
-export interface IncidentLabel {
-  readonly session: string;
+export interface IncidentLabel extends Labelled {
   readonly incident: string;
   readonly shouldAlert: boolean;
 }
@@ -54,6 +52,7 @@ export async function readLabels(file: string): Promise<Labels> {
     if ('incident' in record)
       incidents.push({
         session,
+        tenant: tenantOf(record),
         incident: String(record['incident']),
         shouldAlert: record['should_alert'] === true || record['should_alert'] === 1,
       });
@@ -81,16 +80,18 @@ function sessionLabel(record: JsonObject, session: string, unknown: () => InputE
   const word = record['label'];
   const label = typeof word === 'string' && Object.hasOwn(CLASSES, word) ? CLASSES[word] : undefined;
   if (label === undefined) throw unknown();
-  const { tenant, user_task: task, goal, attack_call_seqs: seqs } = record;
+  const { user_task: task, goal, attack_call_seqs: seqs } = record;
   return {
     session,
     label,
-    tenant: typeof tenant === 'string' ? tenant : '',
+    tenant: tenantOf(record),
     task: typeof task === 'string' ? task : undefined,
     goal: typeof goal === 'string' && goal !== '' ? goal : undefined,
     attackSeqs: Array.isArray(seqs) ? seqs.filter((seq) => typeof seq === 'number') : [],
   };
 }
+
+const tenantOf = ({ tenant }: JsonObject): string => (typeof tenant === 'string' ? tenant : '');
 
 function parsed(bytes: Buffer): JsonObject | undefined {
   try {

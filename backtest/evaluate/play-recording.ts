@@ -5,10 +5,12 @@ import type { Alert, Severity } from '../../schemas/alert.ts';
 import type { DetectConfig } from '../../schemas/config.ts';
 import { EVENT_SCHEMA, type CustodyEvent } from '../../schemas/event.ts';
 import { createAlertRarity, type AlertRarity } from './alert-rarity.ts';
+import { sessionId } from './label-match.ts';
 import type { RecordedEvent } from '../recording/recorded-event.ts';
 
 /** A score a detector gave a call, or an alert it raised about it. */
 export interface Scored {
+  readonly tenant: string;
   readonly session: string;
   /** `null` when it is about a session as a whole, or about another one than the event that showed it. */
   readonly seq: number | null;
@@ -22,6 +24,7 @@ export interface Scored {
 export interface Played {
   readonly scored: readonly Scored[];
   readonly alerts: readonly PlayedAlert[];
+  /** Their `sessionId`s. */
   readonly sessions: ReadonlySet<string>;
   readonly events: number;
   /** CPU time in the engine alone. */
@@ -127,22 +130,24 @@ function createScoreBoard(rarity: AlertRarity) {
   const alerts: PlayedAlert[] = [];
   const sessions = new Set<string>();
   let current: {
+    readonly tenant: string;
     readonly key: string | undefined;
     readonly session: string | undefined;
     readonly seq: number | null;
   } = {
+    tenant: '',
     key: undefined,
     session: undefined,
     seq: null,
   };
 
-  function note(session: string, seq: number | null, detector: string, score: number, fired: boolean): void {
-    const key = `${session}\n${seq ?? ''}\n${detector}`;
+  function note(line: Scored): void {
+    const key = `${line.tenant}\n${line.session}\n${line.seq ?? ''}\n${line.detector}`;
     const known = scored.get(key);
-    if (known === undefined) scored.set(key, { session, seq, score, detector, fired });
+    if (known === undefined) scored.set(key, { ...line });
     else {
-      known.score = Math.max(known.score, score);
-      known.fired ||= fired;
+      known.score = Math.max(known.score, line.score);
+      known.fired ||= line.fired;
     }
   }
 
@@ -150,25 +155,28 @@ function createScoreBoard(rarity: AlertRarity) {
 
   return {
     at({ event, session, seq }: RecordedEvent) {
-      current = { key: event.session?.key, session, seq: seq ?? null };
+      current = { tenant: event.tenant, key: event.session?.key, session, seq: seq ?? null };
       if (session === undefined) return;
-      sessions.add(session);
+      sessions.add(sessionId(event.tenant, session));
       rarity.seen(event.tenant, session);
     },
     score: (({ sessionKey, callIndex, detector, score }) => {
       const here = isHere(sessionKey);
       const session = here ? (current.session ?? sessionKey) : sessionKey;
-      note(session, here ? (current.seq ?? callIndex) : callIndex, detector, score, false);
+      const seq = here ? (current.seq ?? callIndex) : callIndex;
+      // Only what the event is about is scored: a session of its tenant.
+      note({ tenant: current.tenant, session, seq, score, detector, fired: false });
     }) satisfies ScoreProbe,
     alert(alert: Alert) {
-      const here = isHere(alert.session_key);
+      const here = alert.tenant === current.tenant && isHere(alert.session_key);
       const session = here ? current.session : alert.session_key;
       alerts.push({ session, alert });
       if (session === undefined || !isPaging(alert)) return;
       // The detector that scores every call has said how strange this one is.
       const score =
         alert.detector.id === SCORING_DETECTOR ? alert.score : rarity.of(alert, session) * RULE_WEIGHT;
-      note(session, here ? current.seq : null, alert.detector.id, score, true);
+      const seq = here ? current.seq : null;
+      note({ tenant: alert.tenant, session, seq, score, detector: alert.detector.id, fired: true });
     },
     finish: () => ({ scored: [...scored.values()], alerts, sessions }),
   };

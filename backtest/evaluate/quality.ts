@@ -1,4 +1,5 @@
 import { grouped } from '../../detectors/grouped.ts';
+import { byLabel } from './label-match.ts';
 import type { IncidentLabel, SessionLabel } from './labels.ts';
 import type { Scored } from './play-recording.ts';
 
@@ -38,21 +39,15 @@ export interface FiredQuality {
 
 export const FPRS = [0.005, 0.01, 0.02, 0.05] as const;
 
-type Line = Pick<Scored, 'session' | 'seq' | 'score' | 'fired'>;
+type Line = Pick<Scored, 'session' | 'seq' | 'score' | 'fired'> & Partial<Pick<Scored, 'tenant'>>;
 
 /** Judges scorer lines by labels; a session without a line has score 0. Empty classes give NaN. */
 export function qualityOf(labels: readonly SessionLabel[], lines: readonly Line[]): Quality {
-  const bySession = grouped(lines, ({ session }) => session);
-  const linesOf = (session: string) => bySession.get(session) ?? [];
-  const scoreOf = new Map(
-    labels.map(({ session }) => [
-      session,
-      linesOf(session).reduce((max, { score }) => Math.max(max, score), 0),
-    ]),
-  );
+  const linesOf = byLabel(lines);
+  const scoreOf = new Map(labels.map((label) => [label, highestScore(linesOf(label))]));
   const of = (label: SessionLabel['label']) => labels.filter((each) => each.label === label);
   const [benign, attacks, resisted] = [of('benign'), of('attack_succeeded'), of('attack_resisted')];
-  const score = ({ session }: SessionLabel) => scoreOf.get(session) ?? 0;
+  const score = (label: SessionLabel) => scoreOf.get(label) ?? 0;
   const falling = benign.map(score).sort((a, b) => b - a);
 
   function operatingPoint(fprMax: number): OperatingPoint {
@@ -62,7 +57,7 @@ export function qualityOf(labels: readonly SessionLabel[], lines: readonly Line[
     const inTime = found.filter((label) =>
       isInTime(
         label,
-        linesOf(label.session).filter((line) => line.score > threshold),
+        linesOf(label).filter((line) => line.score > threshold),
       ),
     );
     return {
@@ -76,7 +71,7 @@ export function qualityOf(labels: readonly SessionLabel[], lines: readonly Line[
     };
   }
 
-  const fired = (label: SessionLabel) => linesOf(label.session).some((line) => line.fired);
+  const fired = (label: SessionLabel) => linesOf(label).some((line) => line.fired);
   const firedAttacks = attacks.filter(fired);
   return {
     sessions: { benign: benign.length, attack_succeeded: attacks.length, attack_resisted: resisted.length },
@@ -91,11 +86,16 @@ export function qualityOf(labels: readonly SessionLabel[], lines: readonly Line[
       foundInTime: firedAttacks.filter((label) =>
         isInTime(
           label,
-          linesOf(label.session).filter((line) => line.fired),
+          linesOf(label).filter((line) => line.fired),
         ),
       ).length,
     },
   };
+}
+
+/** Of a session without a line: 0. */
+export function highestScore(lines: readonly Pick<Scored, 'score'>[]): number {
+  return lines.reduce((max, { score }) => Math.max(max, score), 0);
 }
 
 /** A line is at or before the first call that served the attacker; where no such call is known, any line will do. */
@@ -139,13 +139,12 @@ export function rocCurve(
   labels: readonly SessionLabel[],
   lines: readonly Line[],
 ): (readonly [fpr: number, tpr: number])[] {
-  const scores = new Map<string, number>();
-  for (const { session, score } of lines) scores.set(session, Math.max(scores.get(session) ?? 0, score));
+  const linesOf = byLabel(lines);
   const scored = labels
     .filter(({ label }) => label !== 'attack_resisted')
-    .map(({ session, label }) => ({
-      score: scores.get(session) ?? 0,
-      isAttack: label === 'attack_succeeded',
+    .map((label) => ({
+      score: highestScore(linesOf(label)),
+      isAttack: label.label === 'attack_succeeded',
     }))
     .sort((a, b) => b.score - a.score);
   const attacks = scored.filter(({ isAttack }) => isAttack).length;
@@ -169,7 +168,7 @@ export interface IncidentQuality {
 }
 
 export function incidentQuality(labels: readonly IncidentLabel[], lines: readonly Line[]): IncidentQuality[] {
-  const fired = new Set(lines.filter((line) => line.fired).map(({ session }) => session));
+  const firedOf = byLabel(lines.filter((line) => line.fired));
   const kinds = grouped(labels, ({ shouldAlert, incident }) => `${shouldAlert ? '0' : '1'}${incident}`);
   return [...kinds]
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -177,7 +176,7 @@ export function incidentQuality(labels: readonly IncidentLabel[], lines: readonl
       incident: those[0]?.incident ?? '',
       shouldAlert: those[0]?.shouldAlert ?? false,
       sessions: those.length,
-      alerted: those.filter(({ session }) => fired.has(session)).length,
+      alerted: those.filter((label) => firedOf(label).length > 0).length,
     }));
 }
 

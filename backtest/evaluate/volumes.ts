@@ -1,4 +1,5 @@
 import { grouped } from '../../detectors/grouped.ts';
+import { isOfAny, sessionId } from './label-match.ts';
 import type { Labels } from './labels.ts';
 import { isPaging, type Played, type PlayedAlert } from './play-recording.ts';
 import { aligned } from './quality-text.ts';
@@ -27,11 +28,14 @@ export interface DetectorVolume {
 
 export function volumesOf(played: Played, warmup: Played | undefined, labels: Labels | undefined): Volumes {
   const benign = benignOf(labels);
-  const sessionsOf = (alerts: readonly PlayedAlert[]) => new Set(alerts.map(({ session }) => session));
-  const countBenign = (sessions: ReadonlySet<string | undefined>) =>
-    benign === undefined
-      ? undefined
-      : [...sessions].filter((session) => session !== undefined && benign.has(session)).length;
+  const sessionsOf = (alerts: readonly PlayedAlert[]) =>
+    new Set(
+      alerts.map(({ session, alert }) =>
+        session === undefined ? undefined : sessionId(alert.tenant, session),
+      ),
+    );
+  const countBenign = (alerts: readonly PlayedAlert[]) =>
+    benign === undefined ? undefined : sessionsOf(alerts.filter(benign)).size;
   const paging = played.alerts.filter(({ alert }) => isPaging(alert));
   const byDetector = grouped(played.alerts, ({ alert }) => alert.detector.id);
   return {
@@ -45,27 +49,28 @@ export function volumesOf(played: Played, warmup: Played | undefined, labels: La
     detectors: [...byDetector]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([detector, alerts]) => {
-        const alerted = sessionsOf(alerts);
-        const paged = sessionsOf(alerts.filter(({ alert }) => isPaging(alert)));
+        const paged = alerts.filter(({ alert }) => isPaging(alert));
         return {
           detector,
           alerts: alerts.length,
-          sessions_alerted: alerted.size,
-          sessions_paged: paged.size,
-          benign_sessions_alerted: countBenign(alerted),
+          sessions_alerted: sessionsOf(alerts).size,
+          sessions_paged: sessionsOf(paged).size,
+          benign_sessions_alerted: countBenign(alerts),
           benign_sessions_paged: countBenign(paged),
         };
       }),
   };
 }
 
-function benignOf(labels: Labels | undefined): ReadonlySet<string> | undefined {
+/** Whether an alert is about a session that labels call benign. */
+function benignOf(labels: Labels | undefined): ((alert: PlayedAlert) => boolean) | undefined {
   if (labels === undefined) return undefined;
-  return new Set(
+  const isBenign = isOfAny(
     labels.kind === 'sessions'
-      ? labels.labels.filter(({ label }) => label === 'benign').map(({ session }) => session)
-      : labels.labels.filter(({ shouldAlert }) => !shouldAlert).map(({ session }) => session),
+      ? labels.labels.filter(({ label }) => label === 'benign')
+      : labels.labels.filter(({ shouldAlert }) => !shouldAlert),
   );
+  return ({ session, alert: { tenant } }) => session !== undefined && isBenign({ session, tenant });
 }
 
 export function volumesText(volumes: Volumes): string {

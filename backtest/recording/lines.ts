@@ -9,41 +9,70 @@ export interface RecordingLine {
   readonly bytes: Buffer;
 }
 
-/** A longer line is no record anybody means; it ends the reading. */
+/** A longer line is no record anybody means. */
 export const LINE_MAX_BYTES = 16 * 1024 * 1024;
+/** Why a line was left out. */
+export const TOO_LONG = `is longer than ${LINE_MAX_BYTES} bytes`;
 const LF = 0x0a;
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * Lines of a file, plain or gzip (told by its first bytes), empty ones left out. Memory is bounded by one line.
- * @throws InputError when the file cannot be read or unpacked, or a line is too long.
+ * Lines of a file, plain or gzip (told by its first bytes), empty ones left out. Memory is bounded by one line: one that is
+ * too long is left out and told to `onTooLong`.
+ * @throws InputError when the file cannot be read or unpacked, and at a line that is too long where nobody is to be told.
  */
-export async function* recordingLines(file: string): AsyncGenerator<RecordingLine> {
-  let number = 0;
+export async function* recordingLines(
+  file: string,
+  onTooLong: (line: number) => void = (line) => refuse(file, line),
+): AsyncGenerator<RecordingLine> {
+  let number = 1;
   let held: Buffer[] = [];
   let heldBytes = 0;
+
+  function take(part: Buffer): void {
+    heldBytes += part.length;
+    if (heldBytes > LINE_MAX_BYTES) held = [];
+    else if (part.length > 0) held.push(part);
+  }
+  function* finish(): Generator<RecordingLine> {
+    if (heldBytes > LINE_MAX_BYTES) onTooLong(number);
+    else {
+      const [only] = held;
+      const whole = only !== undefined && held.length === 1 ? only : Buffer.concat(held);
+      const bytes = number === 1 ? withoutMark(whole) : whole;
+      if (!isBlank(bytes)) yield { number, bytes };
+    }
+    held = [];
+    heldBytes = 0;
+    number += 1;
+  }
+
   for await (const chunk of chunksOf(file)) {
     let start = 0;
     for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, start)) {
-      const part = chunk.subarray(start, end);
-      number += 1;
-      const bytes = held.length === 0 ? part : Buffer.concat([...held, part]);
-      held = [];
-      heldBytes = 0;
+      take(chunk.subarray(start, end));
       start = end + 1;
-      if (!isBlank(bytes)) yield { number, bytes };
+      yield* finish();
     }
-    const rest = chunk.subarray(start);
-    heldBytes += rest.length;
-    if (heldBytes > LINE_MAX_BYTES)
-      throw new InputError(
-        'input_too_large',
-        `cannot read recording ${file}: line ${number + 1} is longer than ${LINE_MAX_BYTES} bytes`,
-      );
-    if (rest.length > 0) held.push(rest);
+    take(chunk.subarray(start));
   }
-  const last = Buffer.concat(held);
-  if (!isBlank(last)) yield { number: number + 1, bytes: last };
+  yield* finish();
 }
+
+function refuse(file: string, line: number): never {
+  throw new InputError('input_too_large', `cannot read recording ${file}: line ${line} ${TOO_LONG}`);
+}
+
+/** Some editors put it before UTF-8 text; JSON has none. */
+function withoutMark(bytes: Buffer): Buffer {
+  return bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? bytes.subarray(3) : bytes;
+}
+
+/** What zlib's codes mean for somebody with a file. */
+const UNPACKING: Readonly<Record<string, string>> = {
+  Z_BUF_ERROR: 'it ends in the middle of its gzip data; copy or download it again',
+  Z_DATA_ERROR: 'its gzip data is damaged; copy or download it again',
+};
 
 async function* chunksOf(file: string): AsyncGenerator<Buffer> {
   try {
@@ -55,7 +84,8 @@ async function* chunksOf(file: string): AsyncGenerator<Buffer> {
     for await (const chunk of stream) yield chunk as Buffer;
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
-    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
+    const reason = UNPACKING[code] ?? code;
     throw new InputError('input_invalid', `cannot read recording ${file}: ${reason}`, { cause });
   }
 }

@@ -17,7 +17,7 @@ export interface PlacedMessage {
 export interface MessageReader {
   events(placed: PlacedMessage): ReadEvent[];
   /** Forgets the session; what was asked and not answered is told. */
-  end(session: string, timeUnixNano: string): ReadEvent[];
+  end(tenant: string, session: string, timeUnixNano: string): ReadEvent[];
 }
 
 interface Talk {
@@ -37,8 +37,9 @@ export function createMessageReader(): MessageReader {
   function talkOf({ record, timeUnixNano, context }: PlacedMessage): Talk {
     const session = textOf(record['session']) ?? '';
     const server = textOf(record['server']);
-    const own = sessions.get(session) ?? { talks: new Map<string, Talk>(), calls: 0 };
-    sessions.set(session, own);
+    const key = keyOf(context.tenant, session);
+    const own = sessions.get(key) ?? { talks: new Map<string, Talk>(), calls: 0 };
+    sessions.set(key, own);
     let talk = own.talks.get(server ?? '');
     if (talk === undefined) {
       const tap = {
@@ -59,14 +60,14 @@ export function createMessageReader(): MessageReader {
   }
 
   /** Number of the call a message is about. */
-  function seqOf(session: string, talk: Talk, message: JsonObject): number | undefined {
+  function seqOf(key: string, talk: Talk, message: JsonObject): number | undefined {
     const id = JSON.stringify(message['id']);
     if (!('method' in message)) {
       const seq = talk.asked.get(id);
       talk.asked.delete(id);
       return seq;
     }
-    const own = sessions.get(session);
+    const own = sessions.get(key);
     if (message['method'] !== 'tools/call' || message['id'] === undefined || own === undefined)
       return undefined;
     const seq = own.calls++;
@@ -79,7 +80,7 @@ export function createMessageReader(): MessageReader {
       const { record, timeUnixNano } = placed;
       const message = isObject(record['msg']) ? record['msg'] : {};
       const talk = talkOf(placed);
-      const seq = seqOf(textOf(record['session']) ?? '', talk, message);
+      const seq = seqOf(keyOf(placed.context.tenant, textOf(record['session']) ?? ''), talk, message);
       const line = { kind: 'whole', bytes: Buffer.from(JSON.stringify(message)), terminated: true } as const;
       const direction =
         'method' in message && !isFromServer(record) ? 'client_to_server' : 'server_to_client';
@@ -89,9 +90,10 @@ export function createMessageReader(): MessageReader {
         seq,
       }));
     },
-    end(session, timeUnixNano) {
-      const own = sessions.get(session);
-      sessions.delete(session);
+    end(tenant, session, timeUnixNano) {
+      const key = keyOf(tenant, session);
+      const own = sessions.get(key);
+      sessions.delete(key);
       return [...(own?.talks.values() ?? [])].flatMap(({ conversation, isNamed }) =>
         [...conversation.end(timeUnixNano, {})]
           // The end of a connection is not the end of the session, which has others.
@@ -101,6 +103,9 @@ export function createMessageReader(): MessageReader {
     },
   };
 }
+
+/** Tenants may use one name for two sessions. */
+const keyOf = (tenant: string, session: string) => `${tenant}\n${session}`;
 
 function isFromServer({ dir, direction }: JsonObject): boolean {
   return /^(?:server_to_client|s2c|in|from_server)$/.test(textOf(dir) ?? textOf(direction) ?? '');

@@ -6,8 +6,8 @@ import { InputError } from '../../runtime/errors.ts';
 import { SENDER_TENANT_PATTERN } from '../../schemas/control-tenant.ts';
 import { eventSchema, type CustodyEvent } from '../../schemas/event.ts';
 import { isObject, type JsonObject } from '../../schemas/json-object.ts';
-import { formatOf } from './line-format.ts';
-import { recordingLines } from './lines.ts';
+import { formatOf, type LineFormat } from './line-format.ts';
+import { recordingLines, TOO_LONG } from './lines.ts';
 import { normalisedEvents } from './normalised-record.ts';
 import { otlpEvents } from './otlp-line.ts';
 import { createMessageReader } from './raw-message.ts';
@@ -51,7 +51,7 @@ export async function* readRecording(file: string, options: RecordingOptions): A
     const skip = (reason: string) => options.onSkipped?.(line, reason);
     const format = formatOf(record);
     if (format === 'canonical') return canonical(record, skip);
-    const timeUnixNano = playedTime(record, clock);
+    const timeUnixNano = playedTime(record, clock, format);
     const context = contextOf(record, timeUnixNano, options.digestKey);
     if (format === 'otlp_logs' || format === 'otlp_traces')
       return [...otlpEvents(bytes, format, context, options.limits, skip)].map((event) => ({
@@ -74,7 +74,7 @@ export async function* readRecording(file: string, options: RecordingOptions): A
     const key = last.session?.key;
     if (key === undefined) return;
     const context = contextOf({ tenant: last.tenant }, last.time_unix_nano, options.digestKey);
-    yield* messages.end(key, last.time_unix_nano);
+    yield* messages.end(last.tenant, key, last.time_unix_nano);
     const end = sessionEvent('end', { session: key, agent: last.actor?.id }, last.time_unix_nano, context);
     yield {
       event: {
@@ -87,7 +87,8 @@ export async function* readRecording(file: string, options: RecordingOptions): A
     clock.forget(session);
   }
 
-  for await (const { number, bytes } of recordingLines(file)) {
+  const onTooLong = (line: number) => options.onSkipped?.(line, TOO_LONG);
+  for await (const { number, bytes } of recordingLines(file, onTooLong)) {
     const record = parsed(bytes);
     if (record === undefined) {
       options.onSkipped?.(number, 'is not a JSON object');
@@ -116,7 +117,7 @@ export async function* readRecording(file: string, options: RecordingOptions): A
 /** Number of the last line of each session that lines name. */
 async function lastLineOf(file: string): Promise<ReadonlyMap<string, number>> {
   const lines = new Map<string, number>();
-  for await (const { number, bytes } of recordingLines(file)) {
+  for await (const { number, bytes } of recordingLines(file, () => undefined)) {
     const record = parsed(bytes);
     const key = record === undefined ? '' : sessionKey(record);
     if (key !== '') lines.set(key, number);
@@ -176,10 +177,15 @@ function contextOf(record: JsonObject, timeUnixNano: string, digestKey: Uint8Arr
 
 const TIMES = ['ts', 'time', 'timestamp', '@timestamp', 'time_unix_nano', 'event_time'] as const;
 
-/** The record's time as it is played; one that states none happened with the one before. */
-function playedTime(record: JsonObject, clock: SessionClock): string {
+/**
+ * The record's time as it is played; one that states none happened with the one before.
+ * @throws InputError for a message with a time nobody can read: it would be played at a time that is not its own.
+ */
+function playedTime(record: JsonObject, clock: SessionClock, format: LineFormat): string {
   const stated = TIMES.map((name) => record[name]).find((value) => value !== undefined && value !== null);
   const nano = typeof stated === 'string' || typeof stated === 'number' ? asUnixNano(stated) : undefined;
+  if (nano === undefined && stated !== undefined && format === 'mcp')
+    throw new InputError('input_invalid', 'has a time that is neither ISO 8601 nor a Unix time');
   if (nano === undefined) return String(BigInt(Math.trunc(clock.nowMs())) * NANO_PER_MS);
   const statedMs = msOf(nano);
   const shiftMs = clock.timeOf(sessionKey(record), statedMs) - statedMs;

@@ -28,7 +28,7 @@ export function backtestReport({ outcome, played, labels }: BacktestFacts): stri
     'Backtest of detections',
     escaped`<p class="soft">From ${outcome.from} to ${outcome.to}, ${outcome.events} events with the warm-up;
         ${outcome.alerts} alerts, ${outcome.paging_alerts} of them page; ${outcome.added.length} are new,
-        ${outcome.gone.length} that fired would not.</p>
+        ${outcome.gone.length} that fired would not${unplayed(outcome)}.</p>
       ${
         quality === undefined
           ? undefined
@@ -49,8 +49,8 @@ export function backtestReport({ outcome, played, labels }: BacktestFacts): stri
       ${
         times.length === 0
           ? undefined
-          : escaped`<h2>Time by detector</h2>${table(
-              ['detector', 'milliseconds'],
+          : escaped`<h2>Time by detector and rule</h2>${table(
+              ['detector, or rule (a part of rules)', 'milliseconds'],
               times.map(({ detector, ms }) => [detector, ms]),
             )}`
       }
@@ -71,6 +71,10 @@ export function backtestReport({ outcome, played, labels }: BacktestFacts): stri
           .map((alert) => [alert.severity, alert.detector_id, alert.session_key, alert.title]),
       )}`,
   );
+}
+
+function unplayed({ not_played: alerts }: Outcome): string {
+  return alerts.length === 0 ? '' : `; ${alerts.length} fired on events that were not played`;
 }
 
 function volumePlot(days: readonly DayVolume[]): Html {

@@ -1,8 +1,9 @@
 import { escaped, type Html } from '../../bundle/report/html.ts';
 import { grouped } from '../../detectors/grouped.ts';
+import { byLabel } from '../evaluate/label-match.ts';
 import type { Labels, SessionLabel } from '../evaluate/labels.ts';
 import { isPaging, type Played } from '../evaluate/play-recording.ts';
-import { incidentQuality, rocCurve, type Quality } from '../evaluate/quality.ts';
+import { highestScore, incidentQuality, rocCurve, type Quality } from '../evaluate/quality.ts';
 import type { Volumes } from '../evaluate/volumes.ts';
 import { SCORE_BUCKETS, scoreBucket } from '../stored/score-summary.ts';
 import { barPlot, unitPlot } from './plots.ts';
@@ -113,12 +114,11 @@ function plots({ played, labels, volumes }: EvaluationFacts): Html[] {
 
 /** Highest scores of sessions, by class. */
 function scorePlot({ scored }: Played, labels: readonly SessionLabel[]): Html {
-  const highest = new Map<string, number>();
-  for (const { session, score } of scored) highest.set(session, Math.max(highest.get(session) ?? 0, score));
+  const linesOf = byLabel(scored);
   const series = (['benign', 'attack_succeeded', 'attack_resisted'] as const).map((label) => {
     const values = new Array<number>(SCORE_BUCKETS).fill(0);
     for (const each of labels.filter((known) => known.label === label)) {
-      const bucket = scoreBucket(highest.get(each.session) ?? 0);
+      const bucket = scoreBucket(highestScore(linesOf(each)));
       values[bucket] = (values[bucket] ?? 0) + 1;
     }
     return { label: label.replace('_', ' '), values };

@@ -50,13 +50,30 @@ function parsed(bytes: Buffer): unknown {
   }
 }
 
+/** Labels of what was played; the others say nothing about the detectors and are only counted. */
+export function labelsMet(
+  { alerts, sessions }: AlertLabels,
+  played: { readonly alerts: readonly Alert[]; readonly sessions: ReadonlySet<string> },
+): { readonly labels: AlertLabels; readonly sessionsMissed: number; readonly alertsMissed: number } {
+  const raised = new Set(played.alerts.map(({ alert_id: id }) => id));
+  const labels: AlertLabels = {
+    alerts: new Map([...alerts].filter(([id]) => raised.has(id))),
+    sessions: new Map([...sessions].filter(([session]) => played.sessions.has(session))),
+  };
+  return {
+    labels,
+    sessionsMissed: sessions.size - labels.sessions.size,
+    alertsMissed: alerts.size - labels.alerts.size,
+  };
+}
+
 /** How often alerts that page are right, where anything is known of them. */
 export interface AlertQuality {
   readonly right: number;
   readonly wrong: number;
   readonly unknown: number;
   readonly precision: number | undefined;
-  /** Sessions in which something was wrong, by label; only sessions of the range can be found. */
+  /** Sessions in which something was wrong, by label; others than those that were played are not counted (`labelsMet`). */
   readonly sessions_wrong: number;
   readonly sessions_found: number;
   readonly recall: number | undefined;

@@ -15,11 +15,13 @@ export interface Outcome {
   readonly paging_alerts: number;
   /** Alerts that did not fire then. */
   readonly added: readonly Alert[];
-  /** Alerts that fired then and would not now. */
+  /** Alerts that fired then and would not now, though their events were played. */
   readonly gone: readonly StoredAlert[];
+  /** Alerts that fired on events that were not played: whether they would now is not known. */
+  readonly not_played: readonly StoredAlert[];
   readonly days: readonly DayVolume[];
   readonly quality: AlertQuality | undefined;
-  /** Where it was asked for, slowest first. */
+  /** Where it was asked for, slowest first; `rule/<id>` is a part of the detector `rules`. */
   readonly times: readonly { readonly detector: string; readonly ms: number }[];
 }
 
@@ -36,8 +38,9 @@ export function outcomeOf(
   played: PlayedStore,
   fired: ReadonlyMap<string, StoredAlert>,
   quality: AlertQuality | undefined,
+  unplayed: ReadonlySet<string> = new Set(),
 ): Outcome {
-  const ids = new Set(played.alerts.map(({ alert_id: id }) => id));
+  const missing = missingOf(played, fired);
   return {
     from: new Date(range.fromMs).toISOString(),
     to: new Date(range.toMs).toISOString(),
@@ -45,13 +48,23 @@ export function outcomeOf(
     alerts: played.alerts.length,
     paging_alerts: played.alerts.filter(isPaging).length,
     added: played.alerts.filter(({ alert_id: id }) => !fired.has(id)),
-    gone: [...fired.values()].filter(({ alert_id: id }) => !ids.has(id)),
+    gone: missing.filter(({ alert_id: id }) => !unplayed.has(id)),
+    not_played: missing.filter(({ alert_id: id }) => unplayed.has(id)),
     days: dayVolumes(played.alerts),
     quality,
     times: Object.entries(played.times)
-      .map(([detector, ms]) => ({ detector, ms: Math.round(ms) }))
+      .map(([detector, ms]) => ({ detector, ms: Number(ms.toFixed(1)) }))
       .sort((a, b) => b.ms - a.ms),
   };
+}
+
+/** Alerts that fired and were not raised again. */
+export function missingOf(
+  { alerts }: Pick<PlayedStore, 'alerts'>,
+  fired: ReadonlyMap<string, StoredAlert>,
+): StoredAlert[] {
+  const ids = new Set(alerts.map(({ alert_id: id }) => id));
+  return [...fired.values()].filter(({ alert_id: id }) => !ids.has(id));
 }
 
 export const dayOf = (alert: Alert): string =>
@@ -68,7 +81,8 @@ function dayVolumes(alerts: readonly Alert[]): DayVolume[] {
 
 /** The outcome for a terminal, without the alerts themselves. */
 export function outcomeText(outcome: Outcome): string {
-  const { quality, times } = outcome;
+  const { quality, times, not_played: unplayed } = outcome;
+  const unknown = unplayed.length === 0 ? '' : `, ${unplayed.length} fired on events that were not played`;
   const detectors = [...grouped(outcome.days, ({ detector }) => detector)].sort(([a], [b]) =>
     a < b ? -1 : 1,
   );
@@ -89,16 +103,29 @@ export function outcomeText(outcome: Outcome): string {
           ]),
         ]);
   return [
-    `${outcome.alerts} alerts, ${outcome.paging_alerts} that page; ${outcome.added.length} new, ${outcome.gone.length} gone\n`,
+    `${outcome.alerts} alerts, ${outcome.paging_alerts} that page; ${outcome.added.length} new, ${outcome.gone.length} gone${unknown}\n`,
     volume,
     quality === undefined ? '' : qualityLine(quality),
-    times.length === 0
-      ? ''
-      : `slowest: ${times
-          .slice(0, 5)
-          .map(({ detector, ms }) => `${detector} ${ms} ms`)
-          .join(', ')}\n`,
+    slowest(
+      'detectors',
+      times.filter(({ detector }) => !isRule(detector)),
+    ),
+    slowest(
+      'rules',
+      times.filter(({ detector }) => isRule(detector)),
+    ),
   ].join('');
+}
+
+const SLOWEST_SHOWN = 10;
+const isRule = (detector: string) => detector.startsWith('rule/');
+
+function slowest(what: string, times: Outcome['times']): string {
+  if (times.length === 0) return '';
+  return aligned([
+    [`slowest ${what}`, 'ms'],
+    ...times.slice(0, SLOWEST_SHOWN).map(({ detector, ms }) => [detector, ms.toFixed(1)]),
+  ]);
 }
 
 function qualityLine(quality: AlertQuality): string {

@@ -3,7 +3,9 @@ import { createEngine } from '../../detectors/engine/engine.ts';
 import { createSharedReplay } from '../../detectors/engine/shared-replay.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
+import { timing, type DetectorTimes } from './detector-times.ts';
 import type { PlayedStore, PlayStoreOptions } from './play-store.ts';
+import { createRangeSessions } from './range-sessions.ts';
 import { newScoreSummary, scoreSummaryProbe } from './score-summary.ts';
 import { jsonRows, rangeParameters } from './stored-query.ts';
 import { readRows, ROW_COLUMNS } from './stored-row.ts';
@@ -13,7 +15,7 @@ import { readRows, ROW_COLUMNS } from './stored-row.ts';
  * tells them. Slower than `playStore`, with the alerts the live engines raise.
  */
 export async function playSharedStore(options: PlayStoreOptions): Promise<PlayedStore> {
-  const { query, range, config, inForce, sessions, onProgress } = options;
+  const { query, range, config, inForce, profile, sessions, onProgress } = options;
   const epochMs = config.shared_statistics.epoch_ms;
   const where =
     "topic = 'custody.events' AND kind = 'event' AND kts_ms >= {since:Int64} AND kts_ms < {until:Int64}";
@@ -28,6 +30,8 @@ export async function playSharedStore(options: PlayStoreOptions): Promise<Played
   const shared = createSharedReplay(epochMs);
   const scores = newScoreSummary();
   const onScore = scoreSummaryProbe(scores, sessions);
+  const times: DetectorTimes = {};
+  const inRange = createRangeSessions(sessions, range);
   const replaced = new Set(inForce.map(({ policy_document: document }) => document?.type));
   const engines = new Map<number, Engine>();
   const alerts: Alert[] = [];
@@ -36,7 +40,7 @@ export async function playSharedStore(options: PlayStoreOptions): Promise<Played
   const engineOf = (partition: number, appendTimeMs: number) => {
     let engine = engines.get(partition);
     if (engine === undefined) {
-      engine = createEngine(config, { onScore });
+      engine = createEngine(config, { onScore, ...(profile ? timing(times) : {}) });
       for (const event of inForce) engine.process({ event, appendTimeMs });
       engines.set(partition, engine);
     }
@@ -54,15 +58,18 @@ export async function playSharedStore(options: PlayStoreOptions): Promise<Played
       events += 1;
       if (event.policy_document !== undefined && replaced.has(event.policy_document.type)) continue;
       const engine = engineOf(partition, appendTimeMs);
+      inRange.event(event, appendTimeMs);
       shared.enter(partition, engine, appendTimeMs);
       for (const alert of engine.process({ event, appendTimeMs }))
         if (
           Number(alert.time_unix_nano.slice(0, -6)) >= range.fromMs &&
           (range.tenant ?? alert.tenant) === alert.tenant
-        )
+        ) {
           alerts.push(alert);
+          inRange.alert(alert);
+        }
     }
     onProgress(events, total);
   }
-  return { alerts, events, scores, times: {}, busyMs: performance.now() - startedMs };
+  return { alerts, events, scores, sessions: inRange.found, times, busyMs: performance.now() - startedMs };
 }

@@ -19,7 +19,7 @@ export interface PlayStoreOptions {
   readonly inForce: readonly CustodyEvent[];
   readonly threads: number;
   readonly profile: boolean;
-  /** Sessions whose highest score is wanted. */
+  /** Sessions whose highest score is wanted, and whether they are in the range. */
   readonly sessions: ReadonlySet<string>;
   readonly onProgress: (done: number, total: number) => void;
 }
@@ -29,6 +29,8 @@ export interface PlayedStore {
   readonly alerts: readonly Alert[];
   readonly events: number;
   readonly scores: ScoreSummary;
+  /** Of the sessions that are wanted, those with an event in the range. */
+  readonly sessions: ReadonlySet<string>;
   readonly times: DetectorTimes;
   /** Time the threads worked, together. */
   readonly busyMs: number;
@@ -53,6 +55,7 @@ export async function playStore(options: PlayStoreOptions): Promise<PlayedStore>
   const alerts: Alert[] = [];
   const times: DetectorTimes = {};
   const scores = newScoreSummary();
+  const found = new Set<string>();
   let events = 0;
   let busyMs = 0;
 
@@ -70,6 +73,7 @@ export async function playStore(options: PlayStoreOptions): Promise<PlayedStore>
     }
     const finished = await thread.finish();
     addScores(scores, finished.scores);
+    for (const session of finished.sessions) found.add(session);
     for (const [id, ms] of Object.entries(finished.times)) times[id] = (times[id] ?? 0) + ms;
   }
 
@@ -86,7 +90,7 @@ export async function playStore(options: PlayStoreOptions): Promise<PlayedStore>
   } finally {
     await Promise.all(threads.map((thread) => thread.stop()));
   }
-  return { alerts: alerts.sort(byTime), events, scores, times, busyMs };
+  return { alerts: alerts.sort(byTime), events, scores, sessions: found, times, busyMs };
 }
 
 function byTime(a: Alert, b: Alert): number {

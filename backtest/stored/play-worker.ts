@@ -1,10 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Detector } from '../../detectors/detector.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import type { DetectConfig } from '../../schemas/config.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
 import type { ControlRecords } from './control-records.ts';
-import { timedDetector, type DetectorTimes } from './detector-times.ts';
+import { timing, type DetectorTimes } from './detector-times.ts';
+import { createRangeSessions } from './range-sessions.ts';
 import { newScoreSummary, scoreSummaryProbe, type ScoreSummary } from './score-summary.ts';
 import { readRows } from './stored-row.ts';
 import { createUnitPlayer } from './unit-player.ts';
@@ -16,7 +16,7 @@ export interface PlayWork {
   readonly control: ControlRecords;
   readonly fromMs: number;
   readonly profile: boolean;
-  /** Sessions whose highest score is wanted. */
+  /** Sessions whose highest score is wanted, and whether they were played. */
   readonly sessions: ReadonlySet<string>;
 }
 
@@ -32,7 +32,13 @@ export type FromPlayer =
       readonly alerts: readonly Alert[];
       readonly busyMs: number;
     }
-  | { readonly kind: 'finished'; readonly times: DetectorTimes; readonly scores: ScoreSummary };
+  | {
+      readonly kind: 'finished';
+      readonly times: DetectorTimes;
+      readonly scores: ScoreSummary;
+      /** Of the sessions that are wanted, those of the range. */
+      readonly sessions: ReadonlySet<string>;
+    };
 
 /** Plays pages as they come; a page that is done is told with the alerts it gave. */
 function main(work: PlayWork, post: (message: FromPlayer) => void): (message: ToPlayer) => void {
@@ -40,15 +46,20 @@ function main(work: PlayWork, post: (message: FromPlayer) => void): (message: To
   const times: DetectorTimes = {};
   const scores = newScoreSummary();
   const onScore = scoreSummaryProbe(scores, sessions);
+  const inRange = createRangeSessions(sessions, { fromMs, tenant: undefined });
   let alerts: Alert[] = [];
   const player = createUnitPlayer({
-    ...{ config, inForce, control, fromMs, onScore },
-    onAlert: (alert) => alerts.push(alert),
-    ...(profile ? { wrap: (detector: Detector) => timedDetector(detector, times) } : {}),
+    ...{ config, inForce, control, fromMs },
+    onAlert(alert) {
+      alerts.push(alert);
+      inRange.alert(alert);
+    },
+    onEvent: inRange.event,
+    engine: { onScore, ...(profile ? timing(times) : {}) },
   });
   return (message) => {
     if (message.kind === 'finish') {
-      post({ kind: 'finished', times, scores });
+      post({ kind: 'finished', times, scores, sessions: inRange.found });
       return;
     }
     if (message.kind === 'next_unit') {

@@ -1,5 +1,4 @@
-import type { Detector, ScoreProbe } from '../../detectors/detector.ts';
-import type { Engine } from '../../detectors/engine/contract.ts';
+import type { Engine, EngineOptions } from '../../detectors/engine/contract.ts';
 import { createEngine } from '../../detectors/engine/engine.ts';
 import type { Alert } from '../../schemas/alert.ts';
 import type { DetectConfig } from '../../schemas/config.ts';
@@ -15,9 +14,10 @@ export interface UnitPlayerOptions {
   /** Alerts about times before are of the warm-up. */
   readonly fromMs: number;
   readonly onAlert: (alert: Alert) => void;
-  readonly onScore?: ScoreProbe;
-  /** Put around each detector, to measure it. */
-  readonly wrap?: (detector: Detector) => Detector;
+  /** Told of each event, those of the warm-up too. */
+  readonly onEvent?: (event: CustodyEvent, appendTimeMs: number) => void;
+  /** How engines are listened to. */
+  readonly engine?: Pick<EngineOptions, 'onScore' | 'wrap' | 'aroundRule'>;
 }
 
 /** Plays the rows of one unit after another; tenants follow each other, each in log order. */
@@ -47,10 +47,7 @@ export function createUnitPlayer(options: UnitPlayerOptions): UnitPlayer {
     pending = control.get(partition) ?? none;
     at = 0;
     tenants = 0;
-    const begun = createEngine(config, {
-      ...(options.onScore === undefined ? {} : { onScore: options.onScore }),
-      ...(options.wrap === undefined ? {} : { wrap: options.wrap }),
-    });
+    const begun = createEngine(config, options.engine);
     for (const event of inForce) begun.process({ event, appendTimeMs });
     return begun;
   }
@@ -70,6 +67,7 @@ export function createUnitPlayer(options: UnitPlayerOptions): UnitPlayer {
         tenants += 1;
       }
       if (engine === undefined) return;
+      options.onEvent?.(event, row.appendTimeMs);
       for (let next = pending[at]; next !== undefined && next.offset < row.offset; next = pending[at]) {
         engine.process(next);
         at += 1;

@@ -21,14 +21,18 @@ export interface NameTable {
   readonly names: Map<string, NameEntry>;
   /** Folded names by length: only those of nearly the same length are compared. */
   readonly byLength: Map<number, string[]>;
+  /** Characters of all names and servers in it. */
+  chars: number;
 }
 
 const maxNames = 2048;
 const maxHolders = 4;
 const maxNear = 8;
 const maxNameChars = 128;
+/** Two thousand tools with names of common lengths; far fewer with names of hundreds of characters. */
+const maxChars = 192 * 1024;
 
-export const newNameTable = (): NameTable => ({ names: new Map(), byLength: new Map() });
+export const newNameTable = (): NameTable => ({ names: new Map(), byLength: new Map(), chars: 0 });
 
 /**
  * Notes that the server offers the tool; gives back the folded name. `searchNear`: a name never seen is compared with all of
@@ -55,12 +59,17 @@ export function noteName(
   }
   table.names.delete(folded);
   table.names.set(folded, entry);
-  evict(table);
   const known = entry.holders.find(({ server, tool }) => server === holder.server && tool === holder.tool);
   if (known !== undefined) known.digest = holder.digest ?? known.digest;
-  else if (entry.holders.length < maxHolders) entry.holders.push(holder);
+  else if (entry.holders.length < maxHolders) {
+    entry.holders.push(holder);
+    table.chars += charsOf(holder);
+  }
+  while (table.names.size > maxNames || (table.chars > maxChars && table.names.size > 1)) evictOldest(table);
   return folded;
 }
+
+const charsOf = ({ server, tool }: Holder) => server.length + tool.length;
 
 /** Tools of other servers with the same name, or nearly the same. */
 export function rivalsOf({ names }: NameTable, folded: string, server: string): Holder[] {
@@ -94,18 +103,22 @@ function nearNames({ byLength }: NameTable, folded: string, minChars: number): s
   return near;
 }
 
-function index({ byLength }: NameTable, folded: string): void {
+function index(table: NameTable, folded: string): void {
+  const { byLength } = table;
+  table.chars += 2 * folded.length;
   const same = byLength.get(folded.length);
   if (same === undefined) byLength.set(folded.length, [folded]);
   else same.push(folded);
 }
 
-function evict({ names, byLength }: NameTable): void {
-  if (names.size <= maxNames) return;
+function evictOldest(table: NameTable): void {
+  const { names, byLength } = table;
   const oldest = names.keys().next().value;
   if (oldest === undefined) return;
   const entry = names.get(oldest);
   names.delete(oldest);
+  table.chars -= 2 * oldest.length;
+  for (const holder of entry?.holders ?? []) table.chars -= charsOf(holder);
   for (const other of entry?.near ?? []) {
     const near = names.get(other)?.near;
     if (near?.includes(oldest) === true) near.splice(near.indexOf(oldest), 1);

@@ -1,6 +1,7 @@
 import type { Alert } from '../../schemas/alert.ts';
 import type { CustodyEvent } from '../../schemas/event.ts';
 import type { Detector, ScoreProbe } from '../detector.ts';
+import type { AroundRule } from '../rules/rules-detector.ts';
 import type { EpochChanges, SharedChange } from './shared-statistics.ts';
 import type { StateChange } from './snapshot.ts';
 
@@ -9,6 +10,8 @@ export interface EngineOptions {
   readonly detectors?: readonly Detector[];
   /** Put around each detector, to measure it from outside. */
   readonly wrap?: (detector: Detector) => Detector;
+  /** Put around the work for each rule, likewise. */
+  readonly aroundRule?: AroundRule;
   /** The same finding again in a session is silent for this long. */
   readonly repeatAfterMs?: number;
   /** Hears every score a detector gives, alert or not; for evaluation. */

@@ -57,6 +57,8 @@ export interface HeldSession {
   readonly key: string;
   readonly incidents: Map<string, Verdict>;
   readonly closedMs: number;
+  /** `weightOf` its states. */
+  readonly weight: number;
   readonly states: unknown[];
 }
 

@@ -30,7 +30,10 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 export function createEngine(config: DetectConfig, options: EngineOptions = {}): Engine {
   const policies = createPoliciesInForce();
   const detectors = (
-    options.detectors ?? [...builtInDetectors(config, options.onScore), rulesDetector(() => policies.rules())]
+    options.detectors ?? [
+      ...builtInDetectors(config, options.onScore),
+      rulesDetector(() => policies.rules(), options.aroundRule),
+    ]
   ).map((detector) => options.wrap?.(detector) ?? detector);
   const version = `detect-state/${stateVersion} ${detectors.map(({ id, version: v }) => `${id}/${v}`).join(' ')}`;
   const byKind = detectorsByKind(detectors);

@@ -1,10 +1,13 @@
 import type { IncidentChange } from '../../schemas/incident.ts';
 import type { HeldSession, SessionRecord, TenantRecord } from './engine-state.ts';
+import { weightOf } from './weight.ts';
 
 /** What was said of an incident means for its sessions: to be learned from, never to be, or not known yet. */
 export type Verdict = 'release' | 'drop' | 'undecided';
 
 const maxHeld = 32;
+/** Of all held sessions together; one of some dozen calls is a few thousand. */
+const maxHeldWeight = 512 * 1024;
 const heldForMs = 30 * 24 * 3_600_000;
 const maxIncidentsOfSession = 16;
 /** Stands for the incidents beyond the bound: nobody can dismiss it, so the session is never learned from. */
@@ -39,10 +42,14 @@ export function holdSession(
   states: unknown[],
 ): number {
   if ([...incidents.values()].includes('drop')) return 0;
-  held.push({ key, incidents, closedMs: streamMs, states });
+  held.push({ key, incidents, closedMs: streamMs, weight: weightOf(states), states });
+  let heldWeight = held.reduce((sum, { weight }) => sum + weight, 0);
   let goneCount = 0;
-  while (held.length > maxHeld || (held[0] !== undefined && streamMs - held[0].closedMs > heldForMs)) {
+  for (let oldest = held[0]; oldest !== undefined; oldest = held[0]) {
+    const isTooMuch = held.length > maxHeld || (heldWeight > maxHeldWeight && held.length > 1);
+    if (!isTooMuch && streamMs - oldest.closedMs <= heldForMs) break;
     held.shift();
+    heldWeight -= oldest.weight;
     goneCount += 1;
   }
   return goneCount;

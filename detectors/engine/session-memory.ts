@@ -16,14 +16,17 @@ export interface SessionMemory {
   readonly sensitive: Map<string, SourceFacts>;
 }
 
+/** 8 and 32 KiB. */
+const maxAsked = 768;
+const maxRead = 3072;
 const maxSources = 64;
 const maxUntrusted = 16;
 const maxSensitive = 16;
 
 export function newSessionMemory(): SessionMemory {
   return {
-    asked: newTokenTable(),
-    read: newTokenTable(),
+    asked: newTokenTable(maxAsked),
+    read: newTokenTable(maxRead),
     sources: new Map(),
     untrusted: [],
     sensitive: new Map(),

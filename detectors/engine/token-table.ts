@@ -1,21 +1,21 @@
 /**
- * Fingerprints of the words a session's outputs held, each with the call it was first seen in. Open addressing over one
- * typed array: 8 bytes an entry, at most 64 KiB a session. Full, it takes no more: what a session saw first stays known.
+ * Fingerprints of words that a session has met, each with the call it was first seen in. Open addressing over one typed
+ * array: 8 bytes a place, of which at most three in four are taken. Full, it takes no more: what a session saw first stays known.
  */
 export interface TokenTable {
   size: number;
+  readonly maxTokens: number;
   /** Pairs of token and call index + 1; 0 marks an empty place. */
   slots: Int32Array;
 }
 
 const smallestLength = 64;
-/** Half of the places stay empty, or looking up becomes slow: 64 KiB hold this many. */
-const maxTokens = 4096;
 /** Of every table that holds nothing yet: most sessions never fill one, and a typed array lives outside the heap. */
 const noSlots = new Int32Array(0);
 
-export function newTokenTable(): TokenTable {
-  return { size: 0, slots: noSlots };
+/** `maxTokens`: three quarters of a power of two make the best use of the places. */
+export function newTokenTable(maxTokens: number): TokenTable {
+  return { size: 0, maxTokens, slots: noSlots };
 }
 
 /** Index of the call the token was first seen in; -1 when it never was. */
@@ -25,7 +25,7 @@ export function findToken({ slots, size }: TokenTable, token: number): number {
 }
 
 export function addToken(table: TokenTable, token: number, callIndex: number): void {
-  if (table.size * 4 >= table.slots.length && !grow(table)) return;
+  if (table.size * 8 >= table.slots.length * 3 && !grow(table)) return;
   const place = placeOf(table.slots, token);
   if (table.slots[place + 1] !== 0) return;
   table.slots[place] = token;
@@ -34,7 +34,7 @@ export function addToken(table: TokenTable, token: number, callIndex: number): v
 }
 
 function grow(table: TokenTable): boolean {
-  if (table.size >= maxTokens) return false;
+  if (table.size >= table.maxTokens) return false;
   const before = table.slots;
   table.slots = new Int32Array(Math.max(smallestLength, before.length * 2));
   for (let place = 0; place < before.length; place += 2) {

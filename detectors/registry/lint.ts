@@ -1,4 +1,5 @@
 import type { RegistryDocument } from '../../schemas/registry.ts';
+import { parseBlock } from './address.ts';
 import { matcherOf } from './glob.ts';
 
 /** Something valid that is probably not meant. */
@@ -51,6 +52,8 @@ export function lintRegistry(document: RegistryDocument, nowMs: number): Registr
     (hosts ?? []).forEach((host, at) => {
       if (host.includes('://')) warn([...path, at], 'is a URL: give the host alone');
       else if (/^[^:]+:\d+$/.test(host)) warn([...path, at], 'has a port: destinations in events have none');
+      else if (!host.includes('@') && looksLikeAddress(host) && parseBlock(host) === undefined)
+        warn([...path, at], 'is no address and no block such as 10.0.0.0/8: it matches nothing');
       else if (/\*./.test(host.replace(/^\*\./, '')))
         warn([...path, at], 'a * is understood alone or before the first dot');
     });
@@ -76,4 +79,9 @@ export function lintRegistry(document: RegistryDocument, nowMs: number): Registr
       );
   });
   return found;
+}
+
+/** Written with a prefix, as four numbers, or with the colons of IPv6: no host name. */
+function looksLikeAddress(host: string): boolean {
+  return /\/|:.*:|^\d+(\.\d+){3}$/.test(host);
 }

@@ -113,22 +113,6 @@ function structureProblems(rule: Rule): RuleProblem[] {
   return found;
 }
 
-/** What is wrong with the cases beside a rule, as lint says it: rules in force have none. */
-export function testProblems(rule: Rule): RuleProblem[] {
-  const problem = (path: string, message: string): RuleProblem => ({ rule: rule.id, path, message });
-  const found: RuleProblem[] = [];
-  const names = rule.tests.map(({ name }) => name);
-  names.forEach((name, index) => {
-    if (names.indexOf(name) < index) found.push(problem(`tests.${index}.name`, 'another case has this name'));
-  });
-  if (rule.maturity === 'stable') {
-    for (const wanted of ['alert', 'quiet'] as const)
-      if (!rule.tests.some(({ expect }) => expect === wanted))
-        found.push(problem('tests', `a stable rule needs a case that expects ${wanted}`));
-  }
-  return found;
-}
-
 function observedText(rule: Rule): string {
   switch (rule.correlation.type) {
     case 'none':

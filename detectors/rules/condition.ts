@@ -21,6 +21,8 @@ export class ConditionError extends Error {
  */
 export interface Condition {
   readonly text: string;
+  /** Of its value, as CEL names types: `string`, `list<string>`; `dyn` when only an event tells. */
+  readonly type: string;
   holds(source: FactSource): boolean;
   /** Its value, `undefined` when something it needs is absent. */
   value(source: FactSource): unknown;
@@ -122,8 +124,8 @@ function compile(
   const parsed = parse(env, withPathsOfHas(text, ast, variables));
   const checked = parsed.check();
   if (!checked.valid) throw asConditionError(checked.error);
-  if (result === 'bool' && checked.type !== 'bool')
-    throw new ConditionError(`it is of type ${checked.type ?? 'unknown'}, not bool`);
+  const type = checked.type ?? 'unknown';
+  if (result === 'bool' && type !== 'bool') throw new ConditionError(`it is of type ${type}, not bool`);
   const slow = (facts: FactSource): unknown => {
     try {
       return parsed(facts.context);
@@ -135,14 +137,14 @@ function compile(
   if (result === 'any') {
     const read = quickValue(ast, variables);
     const value = read === undefined ? slow : (facts: FactSource) => read(facts.raw, undefined);
-    return { text, ast, value, slow, holds: (facts) => value(facts) === true };
+    return { text, type, ast, value, slow, holds: (facts) => value(facts) === true };
   }
   const { tests, isWhole } = quickParts(ast, variables);
   const holds = (facts: FactSource): boolean => {
     for (const test of tests) if (test(facts.raw, undefined) !== true) return false;
     return isWhole || slow(facts) === true;
   };
-  return { text, ast, holds, slow, value: slow };
+  return { text, type, ast, holds, slow, value: slow };
 }
 
 function parse(env: Environment, text: string): ParseResult {

@@ -21,11 +21,17 @@ import { type MatchWords, valueText } from './template.ts';
 const latenessMs = 30_000;
 const dayMs = 86_400_000;
 
+/** Put around what is done for one rule, to measure it from outside; it has to do the work, once. */
+export type AroundRule = (ruleId: string, work: () => void) => void;
+
 /**
  * Runs the rules in force (docs/detectors/rules.md). Alerts carry the rule's id and version; a rule's state is its own, so
  * putting other rules in force changes nothing for those that stay.
  */
-export function rulesDetector(inForce: (tenant: string) => RuleSet): Detector<RulesState, undefined> {
+export function rulesDetector(
+  inForce: (tenant: string) => RuleSet,
+  around?: AroundRule,
+): Detector<RulesState, undefined> {
   const vocabulary = eventVocabulary();
   return {
     id: 'rules',
@@ -37,10 +43,13 @@ export function rulesDetector(inForce: (tenant: string) => RuleSet): Detector<Ru
       forgetGone(state, set);
       if (detected.timeMs > state.streamMs) state.streamMs = detected.timeMs;
       const rules = set.byKind.get(detected.event.kind);
-      if (rules !== undefined) stepRules(rules, detected, state, raise, vocabulary);
+      if (rules !== undefined) stepRules(rules, detected, state, raise, vocabulary, around);
       for (const rule of set.waiting) {
         const own = state.rules.get(rule.key);
-        if (own !== undefined && own.dueMs <= state.streamMs) tellOverdue(rule, own, state.streamMs, raise);
+        if (own === undefined || own.dueMs > state.streamMs) continue;
+        const tell = () => tellOverdue(rule, own, state.streamMs, raise);
+        if (around === undefined) tell();
+        else around(rule.rule.id, tell);
       }
     },
   };
@@ -52,14 +61,25 @@ function stepRules(
   state: RulesState,
   raise: Raise,
   vocabulary: Vocabulary,
+  around: AroundRule | undefined,
 ): void {
   const facts = vocabulary.sourceOf(detected);
-  for (const { rule, until, match, steps: ofKind } of rules) {
-    if (until?.holds(facts) === true) settle(rule, detected, state, facts);
-    if (match === 'nothing' || (match !== 'anything' && !match.holds(facts))) continue;
-    const steps = stepsThatHold(ofKind, facts);
-    if (rule.steps.length === 0 || steps.length > 0) matched(rule, steps, { detected, facts, state, raise });
-  }
+  for (const each of rules)
+    if (around === undefined) stepRule(each, detected, facts, state, raise);
+    else around(each.rule.rule.id, () => stepRule(each, detected, facts, state, raise));
+}
+
+function stepRule(
+  { rule, until, match, steps: ofKind }: RuleOfKind,
+  detected: DetectEvent,
+  facts: FactSource,
+  state: RulesState,
+  raise: Raise,
+): void {
+  if (until?.holds(facts) === true) settle(rule, detected, state, facts);
+  if (match === 'nothing' || (match !== 'anything' && !match.holds(facts))) return;
+  const steps = stepsThatHold(ofKind, facts);
+  if (rule.steps.length === 0 || steps.length > 0) matched(rule, steps, { detected, facts, state, raise });
 }
 
 const noSteps: readonly number[] = [];
@@ -131,7 +151,7 @@ function correlated(
 }
 
 /** Values of `group_by`; `undefined` when one is absent, and then the event is of no group. */
-function groupOf(rule: CompiledRule, facts: FactSource): string | undefined {
+export function groupOf(rule: CompiledRule, facts: FactSource): string | undefined {
   let group = '';
   for (const [index, condition] of rule.groupBy.entries()) {
     const value = condition.value(facts);

@@ -4,11 +4,9 @@ import { createEngine } from '../engine/engine.ts';
 import { pathText, readRegistry } from '../../schemas/read-registry.ts';
 import { documentDigest } from '../registry/document-digest.ts';
 import type { CompiledRule } from './compile-rule.ts';
-import { type ExplainedCondition, explainRule } from './explain.ts';
+import { type ExplainedRule, explainingDetector } from './explaining-detector.ts';
 import { ruleSetOf } from './rule-set.ts';
-import { rulesDetector } from './rules-detector.ts';
 import { expandEvents, type PlacedEvent, uuidOf } from './short-event.ts';
-import { watcher } from './watcher.ts';
 
 export interface CaseResult {
   readonly name: string;
@@ -17,8 +15,8 @@ export interface CaseResult {
   readonly alerts: number;
   /** Why the case could not run. */
   readonly problem: string | undefined;
-  /** For a failure: each event with what the conditions came to. */
-  readonly events: readonly { readonly index: number; readonly conditions: readonly ExplainedCondition[] }[];
+  /** For a failure: each event, by its place in the case, with what the rule made of it. */
+  readonly events: readonly (ExplainedRule & { readonly index: number })[];
 }
 
 /** Runs the cases beside a rule, each in an engine of its own: the engine that runs live. */
@@ -29,21 +27,25 @@ export function runRuleTests(rule: CompiledRule, config: DetectConfig): CaseResu
 function runCase(rule: CompiledRule, test: RuleTestCase, config: DetectConfig): CaseResult {
   const expected =
     test.expect === 'quiet' ? 'quiet' : test.alerts === undefined ? 'alert' : `${test.alerts} alerts`;
+  let before: readonly PlacedEvent[];
   let events: readonly PlacedEvent[];
   try {
-    events = [...registryEvents(test), ...expandEvents(test.events)];
+    before = registryEvents(test);
+    events = expandEvents(test.events);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return { name: test.name, passed: false, expected, alerts: 0, problem: error.message, events: [] };
   }
-  const set = ruleSetOf([rule]);
+  const places = new Map(events.map(({ event }, index) => [event.event_id, index]));
   const seen: CaseResult['events'][number][] = [];
-  const watching = watcher((detected) => {
-    seen.push({ index: seen.length, conditions: explainRule(rule, detected) });
+  const rules = explainingDetector(ruleSetOf([rule]), ({ event }, explain) => {
+    const index = places.get(event.event_id);
+    const [explained] = explain();
+    if (index !== undefined && explained !== undefined) seen.push({ index, ...explained });
   });
-  const engine = createEngine(config, { detectors: [rulesDetector(() => set), watching] });
+  const engine = createEngine(config, { detectors: [rules] });
   let alerts = 0;
-  for (const { event, timeMs } of events)
+  for (const { event, timeMs } of [...before, ...events])
     alerts += engine
       .process({ event, appendTimeMs: timeMs })
       .filter(({ detector }) => detector.id === `rule/${rule.rule.id}`).length;

@@ -29,9 +29,19 @@ const ownWords: Readonly<Record<string, Word | undefined>> = {
   group: (_, { group }) => group,
 };
 
+const inBraces = /\{\{(.*?)\}\}/s;
+
+/** Where in a template `{{` stands without `}}`, counted from 0. */
+export function unclosedAt(text: string): number | undefined {
+  // What is closed is blanked, so that places stay.
+  const rest = text.replace(new RegExp(inBraces, 'gs'), (closed) => ' '.repeat(closed.length));
+  const at = rest.indexOf('{{');
+  return at < 0 ? undefined : at;
+}
+
 /** `{{tool}}` and the other words, else any CEL expression between the braces; what is absent is shown as `?`. */
 export function compileTemplate(text: string, vocabulary: Vocabulary): Template {
-  const parts = text.split(/\{\{(.*?)\}\}/s);
+  const parts = text.split(inBraces);
   const pieces = parts.map((part, index) => {
     if (index % 2 === 0) return part;
     const name = part.trim();

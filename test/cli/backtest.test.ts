@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { rangeOf } from '../../cli/backtest-range.ts';
 import { encodeEvent } from '../../collectors/normalize/encode.ts';
 import { createEntryBuilder } from '../../evidence/entry-builder.ts';
@@ -59,6 +59,8 @@ test(
     const labels = fileOf([
       { session: 's1', label: 'attack' },
       { session: 's2', label: 'benign' },
+      { session: 's3', label: 'attack' },
+      { alert_id: 'never-raised', label: 'benign' },
     ]);
     const { code, stdout, stderr } = await backtested(
       '--labels',
@@ -68,7 +70,12 @@ test(
       '--profile',
       '--json',
     );
-    expect(stderr).toMatch(/^played 40 events in /);
+    expect(stderr).toMatch(
+      new RegExp(
+        '^2 labelled sessions have no event in what was played; they are not counted\n' +
+          '1 labelled alerts were not raised; they are not counted\nplayed 40 events in ',
+      ),
+    );
     expect(code).toBe(0);
     const lines = stdout
       .trim()
@@ -81,7 +88,8 @@ test(
     expect(outcome).toMatchObject({
       added: outcome.alerts,
       gone: 0,
-      quality: { recall: 1, sessions_fine_alerted: 0 },
+      not_played: 0,
+      quality: { recall: 1, sessions_wrong: 1, sessions_fine: 0, sessions_fine_alerted: 0 },
     });
     expect(outcome.alerts).toBeGreaterThan(0);
     expect(outcome.times.length).toBeGreaterThan(3);
@@ -115,10 +123,18 @@ test('a rule of a directory is tried on what is stored', { timeout: 120_000 }, a
       'tests: []',
     ].join('\n'),
   );
-  const { code, stdout, stderr } = await backtested('--rules', rules, '--json');
+  const { code, stdout, stderr } = await backtested('--rules', rules, '--profile', '--json');
   expect(stderr).toMatch(/^played 40 events in /);
   expect(code).toBe(0);
   expect(stdout).toContain('rule/get-item-burst');
+  const { outcome } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
+    outcome: { times: { detector: string; ms: number }[] };
+  };
+  const times = new Map(outcome.times.map(({ detector, ms }) => [detector, ms]));
+  expect(times.get('rule/get-item-burst')).toBeLessThanOrEqual(times.get('rules') ?? -1);
+  expect((await backtested('--rules', rules, '--profile')).stdout).toMatch(
+    /slowest rules +ms\n +rule\/get-item-burst +\d/,
+  );
   rmSync(rules, { recursive: true });
 });
 
@@ -139,4 +155,42 @@ test('a range is dates, times or ages; a warm-up goes before it', () => {
   );
   expect(() => rangeOf({ from: '1d', to: '2d' }, nowMs)).toThrow('--from is not before --to');
   expect(() => rangeOf({ warmupDays: 'x' }, nowMs)).toThrow('--warmup-days x is not a number of days');
+});
+
+test('rules are measured where tenants share statistics too', { timeout: 120_000 }, async () => {
+  vi.stubEnv('CUSTODY_DETECT_SHARED_STATISTICS_ENABLED', 'true');
+  try {
+    const { stdout, stderr } = await backtested('--rules', 'builtin', '--profile');
+    expect(stderr).toMatch(/^played \d+ events in /);
+    expect(stdout).toMatch(/slowest rules +ms\n +rule\/\S+ +\d/);
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
+test('a day no month has is refused', () => {
+  for (const from of ['2026-02-31', '2026-02-29T10:00:00Z', '2026-00-10'])
+    expect(() => rangeOf({ from }, Date.UTC(2027, 0))).toThrow(`cannot read --from ${from}: neither a date`);
+  expect(rangeOf({ from: '2028-02-29' }, Date.UTC(2029, 0)).fromMs).toBe(Date.UTC(2028, 1, 29));
+});
+
+test('a tenant the store does not know is told', { timeout: 60_000 }, async () => {
+  const unknown = await backtested('--tenant', 'acne');
+  expect(unknown).toMatchObject({
+    code: 2,
+    stderr: 'custody: cannot play history: the store has no event of tenant acne\n',
+  });
+  expect((await backtested('--tenant', 'acme')).stderr).toMatch(/^played 40 events in /);
+});
+
+test('a report that cannot be written, or would replace an input, is told before anything is played', async () => {
+  expect(await backtested('--html', '/nodir/x')).toEqual({
+    ...{ code: 2, stdout: '', stderr: 'custody: cannot write /nodir/x: ENOENT\n' },
+  });
+  const labels = fileOf([{ session: 's1', label: 'attack' }]);
+  expect(await backtested('--html', labels, '--labels', labels)).toMatchObject({
+    code: 2,
+    stderr: `custody: cannot write ${labels}: --html and --labels name the same file\n`,
+  });
+  expect(readFileSync(labels, 'utf8')).toContain('s1');
 });

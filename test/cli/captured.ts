@@ -7,8 +7,10 @@ export async function captured(
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   const out = { stdout: '', stderr: '' };
   const take = (name: 'stdout' | 'stderr') =>
-    vi.spyOn(process[name], 'write').mockImplementation((text) => {
-      out[name] += String(text);
+    vi.spyOn(process[name], 'write').mockImplementation((text, encoding, written) => {
+      out[name] += typeof text === 'string' ? text : Buffer.from(text).toString();
+      const done = typeof encoding === 'function' ? encoding : written;
+      done?.();
       return true;
     });
   const spies = [take('stdout'), take('stderr')];

@@ -170,6 +170,41 @@ tickets:
     expect(out).toContain('server: there is no such key');
   });
 
+  it('warns of addresses and blocks that are none', async () => {
+    const hosts = [
+      '10.0.0.0/33',
+      '10.0.0.300',
+      '::1/129',
+      'a.example/x',
+      '10.0.0.0/8',
+      '::1',
+      'fd00::/8',
+      'a.example',
+    ];
+    const file = fileOf(
+      'hosts.yaml',
+      JSON.stringify({
+        version: 1,
+        zones: [{ name: 'z', trust: 'vendor', destinations: ['10.0.0.0/33', '10.0.0.0/32'] }],
+        destinations: [{ hosts, allow: false }],
+      }),
+    );
+    const { code, out } = await custody('check', file);
+    expect(code).toBe(0);
+    const warned = [...out.matchAll(/^warning: (\S+): is no address and no block/gm)].map(([, path]) => path);
+    expect(warned).toEqual([
+      'zones[0].destinations[0]',
+      ...[0, 1, 2, 3].map((index) => `destinations[0].hosts[${index}]`),
+    ]);
+  });
+
+  it('names a key that is there twice with its line', async () => {
+    const file = fileOf('twice.yaml', 'version: 1\nzones: []\nservers: []\n"zones": []\n');
+    const { code, out } = await custody('check', file);
+    expect(code).toBe(2);
+    expect(out).toContain('line 4: the document: not valid YAML: the key zones is twice in one mapping');
+  });
+
   it('says in one sentence that there is no such file', async () => {
     const { code, err } = await custody('check', join(directory, 'none.yaml'));
     expect(code).toBe(2);

@@ -65,6 +65,11 @@ describe('custody rules lint', () => {
     ],
     ['an id twice', `${good}---\n${good}`, 'has this id'],
     ['a rule without a match', good.replace(/match:\n.*\n/, ''), 'needs a match'],
+    [
+      'braces that are not closed',
+      good.replace('{{actor}} exported', '{{actor exported').replace(' {{event.item_count}}', ''),
+      'rule big-export: alert.reason: {{ has no }} (at character 1)',
+    ],
     ['no YAML', 'id: [', 'not valid YAML'],
     ['no mapping', '- id: x', 'a rule is a mapping of keys'],
     [
@@ -78,7 +83,7 @@ describe('custody rules lint', () => {
     expect(code).toBe(1);
   });
 
-  it('tells of suppressions that ended and of those without a reason', async () => {
+  it('warns of suppressions that ended and refuses those without a reason', async () => {
     const suppressions = file(
       's.yaml',
       `- { id: old, reason: job, expires: 2020-01-01, match: { detector: loop } }
@@ -93,16 +98,28 @@ describe('custody rules lint', () => {
       suppressions,
       '--json',
     );
-    const { problems, suppressions: count } = JSON.parse(out) as {
-      problems: { rule: string; line: number }[];
-      suppressions: number;
-    };
-    expect(problems.map(({ rule, line }) => [rule, line])).toEqual([
-      ['none', 2],
-      ['old', 1],
-    ]);
-    expect(count).toBe(2);
+    expect(JSON.parse(out)).toMatchObject({
+      problems: [{ rule: 'none', line: 2 }],
+      warnings: [{ rule: 'old', line: 1 }],
+      suppressions: 2,
+    });
     expect(code).toBe(1);
+    const { out: text } = await custody('lint', file('a.yaml', good), '--suppressions', suppressions);
+    expect(text).toContain(`${suppressions}:2: suppression none: reason: `);
+  });
+
+  it('ends with 0 when all there is to say is that a suppression ended', async () => {
+    const suppressions = file(
+      's.yaml',
+      '- { id: old, reason: job, expires: 2020-01-01, match: { detector: loop } }\n',
+    );
+    const { code, out } = await custody('lint', file('a.yaml', good), '--suppressions', suppressions);
+    expect(code).toBe(0);
+    expect(out).toBe(
+      `warning: ${suppressions}:1: suppression old: expires: it ended 2020-01-01 and does nothing any more
+1 rules, 1 suppressions, 0 problems, 1 warnings
+`,
+    );
   });
 
   it('says in one sentence when a directory is not there', async () => {
@@ -124,6 +141,16 @@ describe('custody rules test', () => {
     expect(code).toBe(1);
     expect(out).toContain('big-export: big: expected alert, got quiet');
     expect(out).toContain('event.item_count > 100 is false (event.item_count = 99)');
+  });
+
+  it('shows how an event counted where the condition held', async () => {
+    const { out } = await custody(
+      'test',
+      file('a.yaml', good.replace('alert:', 'group_by: [actor.user_id]\nalert:')),
+    );
+    expect(out).toContain(
+      '  event 0: match is true\n  event 0: group_by actor.user_id is absent: not counted\n',
+    );
   });
 
   it('says which word of a case is none', async () => {
@@ -152,6 +179,57 @@ describe('custody rules explain', () => {
       file('a.yaml', good),
     );
     expect(JSON.parse(out)).toMatchObject([{ rule: 'big-export', alerts: true }]);
+  });
+
+  it.each([
+    ['JSON', '{"tool":"crm/export","action":"read","items":500}'],
+    ['a JSON a line', '{"tool":"crm/list"}\n{"tool":"crm/export","action":"read","items":500}\n'],
+    ['a mapping of YAML', '{ tool: crm/export, action: read, items: 500 }\n'],
+    ['a list of YAML', '- &e { tool: crm/export, action: read, items: 500 }\n- *e\n'],
+  ])('takes short events as in cases, as %s', async (_name, text) => {
+    const { code, out } = await custody('explain', '--event', file('e', text), file('a.yaml', good));
+    expect(code).toBe(0);
+    expect(out).toMatch(/true +event\.item_count > 100\n +500 +event\.item_count/);
+  });
+
+  it('says how the last event counted with those before it', async () => {
+    const correlation = 'correlation: { type: threshold, count: 3, within: 1h }\nalert:';
+    const rule = file('a.yaml', good.replace('alert:', correlation));
+    const events = file('e', '- &e { tool: crm/export, action: read, items: 500 }\n- *e\n');
+    const { out } = await custody('explain', '--event', events, rule);
+    expect(out).toContain('  correlation: 2 of 3 within 1h (session.key = s1)\n');
+    const { out: json } = await custody('explain', '--event', events, '--json', rule);
+    expect(JSON.parse(json)).toMatchObject([
+      { alerts: false, correlation: '2 of 3 within 1h (session.key = s1)' },
+    ]);
+  });
+
+  it.each<[string, (text: string) => string, RegExp]>([
+    [
+      'another schema',
+      (text) => text.replace('"schema":"', '"schema":"x'),
+      /event 1 of .*: schema: .*custody/,
+    ],
+    [
+      'a member of another type',
+      (text) => text.replace('"name":"export"', '"name":5'),
+      /event 1 of .*: tool\.name: expected string, received number/,
+    ],
+    ['an unknown member', (text) => text.replace('"tool":', '"tol":'), /event 1 of .*: tol: no such key/],
+    ['a line that is no JSON', (text) => `${text}\nx`, /event 2 of .*: it is neither JSON nor a mapping/],
+    ['no event at all', () => '', /events of .*: there are none/],
+    ['a word that is none', () => '{ tol: crm/export }', /short events of .*: events\.0\.tol: no such word/],
+    ['no mapping', () => 'export', /event 1 of .*: it is neither JSON nor a mapping/],
+  ])('names the member and the reason for %s', async (_name, change, message) => {
+    const { code, err } = await custody(
+      'explain',
+      '--event',
+      file('e', change(event())),
+      file('a.yaml', good),
+    );
+    expect(err).toMatch(message);
+    expect(err.split('\n')).toHaveLength(2);
+    expect(code).toBe(2);
   });
 
   it.each([

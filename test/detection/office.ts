@@ -159,7 +159,7 @@ export function openOffice(
         note(step, say(session, server, { jsonrpc: '2.0', id, result: { content, isError: false } }));
       });
       timeMs += MESSAGE_MS;
-      for (const { event } of reader.end(session, nano())) note(steps.length, process(event));
+      for (const { event } of reader.end(tenant, session, nano())) note(steps.length, process(event));
       note(steps.length, process(sessionEvent('end', start, nano(), context())));
       timeMs += thenMs;
       return raised;

@@ -31,6 +31,29 @@ describe('docs/detectors/README.md', () => {
     expect(kinds.sort()).toEqual(Array.from({ length: 32 }, (_, at) => `D${at + 1}`).sort());
   });
 
+  it('says what is not seen under the kinds and pages that its tables give', () => {
+    const unseen = [...pageOf('README').matchAll(/^\| (D\d[^[|]*) (\[.*\)) \| .+ \|$/gm)].flatMap(
+      ([, kinds = '', pages = '']) => {
+        const ids = [...pages.matchAll(/\[([a-z-]+)\]\(\1\.md\)/g)].map(([, id = '']) => id);
+        return kinds.split(', ').map((kind, at) => [kind, ids[at]]);
+      },
+    );
+    const kindOf = new Map(rows.map(({ id, kind }) => [id, kind]));
+    expect(unseen.length).toBeGreaterThan(15);
+    for (const [kind, id = ''] of unseen) expect([id, kindOf.get(id)]).toEqual([id, kind]);
+  });
+
+  it.each([
+    ['unusual-parameters', 'entropy', 'type drift'],
+    ['novel-chain', 'longer orders'],
+    ['rate-limit', 'by many actors'],
+    ['secret-leak', 'phone numbers'],
+    ['budget', 'Unusual spending of a tool'],
+  ])('the page of %s says what its detector lacks', (id, ...limits) => {
+    const [, unseen = ''] = /\*\*Does not see\.\*\*([\s\S]*?)\n\n/.exec(pageOf(id)) ?? [];
+    for (const limit of limits) expect(unseen.toLowerCase()).toContain(limit.toLowerCase());
+  });
+
   it.each(rows.filter(({ id }) => id !== 'rules').map((row) => [row.id, row] as const))(
     'says of %s what its page and its code say',
     (id, { sees, severity, learns }) => {

@@ -5,7 +5,10 @@ import { parseAllDocuments } from 'yaml';
 import { references } from '../../detectors/references.ts';
 import type { Alert } from '../../schemas/alert.ts';
 
-/** Ids and names as published, of what is used here; read at the publishers' own repositories. */
+/**
+ * Ids and names as published, of what is used here. Those of SAF-MCP and of the OWASP MCP Top 10 were read at the publishers'
+ * own repositories; those of OWASP LLM 2025, OWASP ASI and the newer ones of ATLAS in several public copies that agree.
+ */
 const atlas: Readonly<Record<string, string>> = {
   'AML.T0010': 'AI Supply Chain Compromise',
   'AML.T0012': 'Valid Accounts',

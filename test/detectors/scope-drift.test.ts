@@ -49,7 +49,7 @@ describe('scope drift', () => {
     const { grant, settle } = granting();
     settle();
     const [alert] = grant({ grants: ['write:*'], ttlSec: 600 });
-    expect(alert).toMatchObject({ severity: 'high', detector: { id: 'scope-drift', version: 2 } });
+    expect(alert).toMatchObject({ severity: 'high', detector: { id: 'scope-drift', version: 3 } });
     expect(alert?.distance).toContain('covers write:tickets');
     expect(alertSchema.parse(alert)).toEqual(alert);
   });
@@ -66,6 +66,48 @@ describe('scope drift', () => {
     const alerts = grant({ grants: ['write:*'], ttlSec: 3600, ticket: 'CHG-1' });
     expect(alerts.map(({ title }) => title)).toEqual(['Long-lived write access to everything for an agent']);
     expect(alerts[0]?.reason).toContain('CHG-1');
+  });
+
+  it('tells once of one grant that lives too long and that nobody held', () => {
+    const { grant } = granting();
+    const [alert, ...more] = grant({ grants: ['write:*'], ttlSec: 901 });
+    expect(more).toEqual([]);
+    expect(alert).toMatchObject({
+      severity: 'high',
+      title: 'Long-lived write access to everything for an agent',
+    });
+    expect(alert?.reason).toMatch(/allowed write:\* for 901 s without .*; the limit is 900 s\./);
+    expect(alert?.reason).toContain('a wildcard this actor did not hold; no grants before.');
+    expect(alert?.observed).toContain('wildcard grant write:*');
+    expect(alertSchema.parse(alert)).toEqual(alert);
+  });
+
+  it('tells what the actor held before where write:* lives too long', () => {
+    const { grant, settle } = granting();
+    settle();
+    const alerts = grant({ grants: ['write:*', 'read:tickets'], ttlSec: 901 });
+    expect(alerts).toHaveLength(1);
+    expect(alerts[0]?.reason).toContain('before: read:tickets, write:tickets');
+    expect(alerts[0]?.distance).toContain('covers write:tickets');
+  });
+
+  it('tells of every other grant of the event on its own', () => {
+    const titles = granting()
+      .grant({ grants: ['repo:*', 'write:*'], ttlSec: 901 })
+      .map(({ title }) => title);
+    expect(titles).toEqual([
+      'Wildcard grant without change ticket',
+      'Long-lived write access to everything for an agent',
+    ]);
+  });
+
+  it('tells again that a grant lives too long when it is known already that nobody held it', () => {
+    const { run, grant } = granting();
+    expect(grant({ grants: ['write:*'], ttlSec: 600 })).toHaveLength(1);
+    run.wait(60_000);
+    expect(grant({ grants: ['write:*'], ttlSec: 901 }).map(({ title }) => title)).toEqual([
+      'Long-lived write access to everything for an agent',
+    ]);
   });
 
   it('alerts on a wildcard as the very first grant', () => {

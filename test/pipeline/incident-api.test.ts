@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { request } from 'node:http';
+import { createEngine } from '../../detectors/engine/engine.ts';
 import { createAdminHttp } from '../../pipeline/admin-http.ts';
+import { incidentChangeEvent, incidentChangeRecord } from '../../pipeline/incident-change.ts';
 import type { Status } from '../../pipeline/status.ts';
 import type { BearerToken } from '../../runtime/bearer.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { createMetrics } from '../../runtime/metrics.ts';
+import { configSchema } from '../../schemas/config.ts';
 import { eventSchema } from '../../schemas/event.ts';
 import type { RawQuery } from '../../sinks/store/store.ts';
 import {
@@ -229,6 +232,34 @@ describe('POST /v1/incidents/:id', () => {
     expect(answer).toMatchObject({ status: 400, body: { error: { code: 'input_invalid' } } });
     expect(answer.body.error?.path).toMatch(/^body/);
     expect(events.records.length).toBe(before);
+  });
+
+  it.each([
+    ['empty', ''],
+    ['blank', ' \n\t'],
+    ['invisible', '\u200b\u00ad\ufeff'],
+  ])('refuses a note that is %s, names its place, and appends nothing', async (_what, note) => {
+    const before = events.records.length;
+    for (const body of [{ note }, { status: 'resolved', note }])
+      expect(await ask(`/v1/incidents/${ours}`, { body })).toMatchObject({
+        status: 400,
+        body: { error: { code: 'input_invalid', path: 'body.note' } },
+      });
+    expect(events.records.length).toBe(before);
+  });
+
+  it('reads an empty note of a record that is in the log already', async () => {
+    const event = incidentChangeEvent(
+      { status: 'in_progress', note: '' },
+      { tenant: 'acme', incidentId: ours, changedBy: 'ann', nowMs: START_MS + 120_000 },
+    );
+    await events.append([incidentChangeRecord(event)]);
+    await events.drained('ledger');
+    const { body } = await ask(`/v1/incidents/${ours}`);
+    expect((body['changes'] as unknown[]).at(-1)).toMatchObject({ status: 'in_progress', note: '' });
+    expect(body['incident']).toMatchObject({ status: 'in_progress' });
+    const engine = createEngine(configSchema.parse({}).detect);
+    expect(engine.process({ event: lastEvent(), appendTimeMs: START_MS })).toEqual([]);
   });
 
   it('refuses what is no JSON, too large, or comes as another type', async () => {

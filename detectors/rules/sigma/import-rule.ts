@@ -1,5 +1,6 @@
 import type { EventKind } from '../../../schemas/event.ts';
 import { isObject, type JsonObject } from '../../../schemas/json-object.ts';
+import { isKnownReference } from '../reference-families.ts';
 import { detectionCondition } from './detection.ts';
 import { SigmaError } from './sigma-error.ts';
 
@@ -79,7 +80,7 @@ export function readHeader(document: JsonObject): { readonly header: RuleHeader;
   if (description.length > 2048)
     throw new SigmaError('description', 'with references and tags it is too long');
   const header: RuleHeader = {
-    id: slug(textAt(document, 'name') ?? title),
+    id: idOf(document, title),
     title: title.slice(0, titleChars),
     version: 1,
     description,
@@ -144,23 +145,36 @@ function readTags(tags: unknown): {
     else if (/^atlas\.aml\.t\d{4}(\.\d{3})?$/.test(lower)) ids.atlas.push(lower.slice(6).toUpperCase());
     else if (/^safe?\.(safe?-)?t\d{4}(\.\d{3})?$/.test(lower))
       ids.saf.push(`SAF-${lower.replace(/^safe?\.(safe?-)?/, '').toUpperCase()}`);
-    // The characters of tags know no colon.
-    else if (/^owasp\.[a-z]{2,4}\d{2}([:-]\d{4})?$/.test(lower))
-      ids.owasp.push(lower.slice(6).replace('-', ':').toUpperCase());
+    else if (isKnownReference('owasp', owaspId(lower))) ids.owasp.push(owaspId(lower));
     else others.push(tag);
   }
   return { ids, others };
 }
 
-/** A kebab-case id of at most 64 characters. */
+/** `owasp.mcp01-2025` as the catalogue writes it: tags have no colon. */
+function owaspId(tag: string): string {
+  return tag.startsWith('owasp.') ? tag.slice(6).replace('-', ':').toUpperCase() : '';
+}
+
+/** Of the name, else of the title; what has no Latin letter in either is called by its Sigma id. */
+function idOf(document: JsonObject, title: string): string {
+  const words = [textAt(document, 'name') ?? title, title].map(slug);
+  const sigmaId = slug(textAt(document, 'id') ?? '');
+  const id =
+    words.find((each) => /[a-z]/.test(each)) ??
+    (sigmaId === '' ? words.find((each) => each !== '') : slug(`sigma-${sigmaId}`));
+  if (id === undefined)
+    throw new SigmaError('title', 'no id can be made of it, and the rule has no Sigma id');
+  return id;
+}
+
+/** Kebab-case words of at most 64 characters; empty when there are none. */
 export function slug(text: string): string {
-  const words = text
+  return text
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .slice(0, 64)
     .replace(/^-+|-+$/g, '');
-  if (words === '') throw new SigmaError('title', 'no id can be made of it');
-  return words;
 }
 
 export function textAt(document: JsonObject, key: string): string | undefined {

@@ -1,8 +1,9 @@
 import { compileRule } from '../compile-rule.ts';
 import { isObject, type JsonObject } from '../../../schemas/json-object.ts';
 import { generates, readCorrelation } from './correlation.ts';
-import { readHeader, readSigmaRule, type RuleHeader, type SigmaRule } from './import-rule.ts';
+import { readHeader, readSigmaRule, type RuleHeader, type SigmaRule, textAt } from './import-rule.ts';
 import { SigmaError } from './sigma-error.ts';
+import { uniqueIds } from './unique-ids.ts';
 
 /** One YAML document of a Sigma file. */
 export interface SigmaDocument {
@@ -30,25 +31,39 @@ export interface SigmaImport {
 export function importSigma(documents: readonly SigmaDocument[]): SigmaImport {
   const problems: ImportProblem[] = [];
   const notes: ImportProblem[] = [];
-  const outcomes = documents.map((source): Readonly<Record<string, unknown>> | undefined => {
-    const problem = (path: string, message: string) =>
-      problems.push({ file: source.file, line: source.line, path, message });
+  const problemOf =
+    ({ file, line }: SigmaDocument) =>
+    (path: string, message: string) =>
+      problems.push({ file, line, path, message });
+  const outcomes = documents.flatMap((source) => {
+    const problem = problemOf(source);
     try {
       const made = importOne(source.document, documents);
-      if (made === undefined) return undefined;
+      if (made === undefined) return [];
       notes.push(
         ...made.notes.map((message) => ({ file: source.file, line: source.line, path: '', message })),
       );
       const compiled = compileRule(made.rule);
-      if (!('problems' in compiled)) return made.rule;
+      if (!('problems' in compiled)) return [{ source, rule: made.rule, id: compiled.rule.rule.id }];
       for (const { path, message } of compiled.problems) problem(path, message);
     } catch (error) {
       if (!(error instanceof SigmaError)) throw error;
       problem(error.path, error.message);
     }
-    return undefined;
+    return [];
   });
-  return { rules: outcomes.filter((rule) => rule !== undefined), problems, notes };
+  const ids = uniqueIds(outcomes.map(({ id, source }) => ({ id, sigmaId: sigmaIdOf(source.document) })));
+  const rules = outcomes.flatMap(({ source, rule, id: wanted }, index) => {
+    const id = ids[index];
+    if (id !== undefined) return [{ ...rule, id }];
+    problemOf(source)('title', `another rule has the id ${wanted}, and no Sigma id tells them apart`);
+    return [];
+  });
+  return { rules, problems, notes };
+}
+
+function sigmaIdOf(document: unknown): string | undefined {
+  return isObject(document) ? textAt(document, 'id') : undefined;
 }
 
 function importOne(

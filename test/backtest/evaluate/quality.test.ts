@@ -19,7 +19,7 @@ const label = (
   ...more,
 });
 const line = (session: string, seq: number | null, score: number, fired = false): Scored => ({
-  ...{ session, seq, score, fired, detector: 'd' },
+  ...{ tenant: 't', session, seq, score, fired, detector: 'd' },
 });
 
 test('sessions are judged by their highest score, ties count half, and a score at the threshold is no alarm', () => {
@@ -72,9 +72,9 @@ test('the ROC curve ends with all, and its area is that of the ranks', () => {
 
 test('planted incidents count by sessions with an alert that pages, scores alone do not', () => {
   const labels = [
-    { session: 'i1', incident: 'ssrf', shouldAlert: true },
-    { session: 'i2', incident: 'ssrf', shouldAlert: true },
-    { session: 'q1', incident: 'ssrf look-alike', shouldAlert: false },
+    { session: 'i1', tenant: '', incident: 'ssrf', shouldAlert: true },
+    { session: 'i2', tenant: '', incident: 'ssrf', shouldAlert: true },
+    { session: 'q1', tenant: '', incident: 'ssrf look-alike', shouldAlert: false },
   ];
   expect(incidentQuality(labels, [line('i1', 0, 1, true), line('i2', 0, 1), line('q1', 0, 0.9)])).toEqual([
     { incident: 'ssrf', shouldAlert: true, sessions: 2, alerted: 1 },

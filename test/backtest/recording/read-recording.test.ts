@@ -1,7 +1,11 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { readLabels } from '../../../backtest/evaluate/labels.ts';
+import { LINE_MAX_BYTES } from '../../../backtest/recording/lines.ts';
+import { readRecording } from '../../../backtest/recording/read-recording.ts';
 import { createSessionClock } from '../../../backtest/recording/session-clock.ts';
 import { EVENT_SCHEMA } from '../../../schemas/event.ts';
-import { eventsIn } from './lines-file.ts';
+import { eventsIn, fileOf } from './lines-file.ts';
 
 const place = { tenant: 'acme', agent: 'agent-1', session: 's1' };
 const asked = (id: number, ts: string, name: string, args: object, server: string | null = 'shop') => ({
@@ -16,6 +20,9 @@ const call = (seq: number, ts: string, more: object = {}) => ({
   ...{ ...place, seq, ts, tool: 'find_item', kind: 'read', server: 'shop', args_bytes: 10, output_bytes: 20 },
   ...{ error: false, vals: [], destinations: [], ...more },
 });
+const limits = {
+  ...{ attributeMaxCount: 1, nestedValueMaxCount: 1, depthMax: 4, stringMaxBytes: 10, recordsMax: 1 },
+};
 const kinds = (events: readonly { event: { kind: string; phase?: string | undefined } }[]) =>
   events.map(({ event }) => (event.phase === undefined ? event.kind : event.phase));
 
@@ -46,6 +53,39 @@ describe('raw MCP messages', () => {
     expect(events[1]?.event.result).toEqual({ category: 'unknown', code: 'connection_closed' });
     expect(events[0]?.event.server).toBeUndefined();
     expect(events[0]?.event.mcp?.transport).toBeUndefined();
+  });
+
+  test('a message with a time nobody can read is left out and told; without a time it goes with the one before', async () => {
+    const { ts, ...timeless } = asked(2, '2026-01-01T00:00:02Z', 'find_item', {});
+    const { events, skipped } = await eventsIn([
+      asked(1, ts, 'find_item', {}),
+      { ...timeless, ts: 'yesterday' },
+      { ...place, ts: {}, type: 'session.start' },
+      timeless,
+    ]);
+    expect(events.filter(({ event }) => event.phase === 'request').map(({ seq }) => seq)).toEqual([0, 1]);
+    expect(skipped).toEqual([
+      '2: has a time that is neither ISO 8601 nor a Unix time',
+      '3: has a time that is neither ISO 8601 nor a Unix time',
+    ]);
+  });
+
+  test('one name of a session in two tenants is two conversations, each numbered on its own', async () => {
+    const other = { tenant: 'globex', agent: 'agent-2' };
+    const { events } = await eventsIn([
+      asked(1, '2026-01-01T00:00:01Z', 'find_item', {}),
+      { ...asked(1, '2026-01-01T00:00:02Z', 'send_mail', {}), ...other },
+      { ...answered(1, '2026-01-01T00:00:03Z', 'sent'), ...other },
+      answered(1, '2026-01-01T00:00:04Z', 'item 7'),
+    ]);
+    expect(events.map(({ event, seq }) => [event.tenant, event.tool?.name, seq])).toEqual([
+      ['acme', 'find_item', 0],
+      ['globex', 'send_mail', 0],
+      ['globex', 'send_mail', 0],
+      ['globex', undefined, undefined],
+      ['acme', 'find_item', 0],
+      ['acme', undefined, undefined],
+    ]);
   });
 
   test('what a line says beside the message is taken over', async () => {
@@ -197,15 +237,42 @@ describe('any recording', () => {
     expect(appended).toEqual([...appended].sort((a, b) => a - b));
   });
 
+  test('a line that is too long is left out and counted, and what follows it is read', async () => {
+    const long = JSON.stringify(call(1, '2026-01-01T00:00:01Z', { note: 'x'.repeat(LINE_MAX_BYTES) }));
+    for (const lines of [
+      [call(0, '2026-01-01T00:00:00Z'), long, call(2, '2026-01-01T00:00:02Z')],
+      [call(0, '2026-01-01T00:00:00Z'), call(2, '2026-01-01T00:00:02Z'), long],
+    ]) {
+      const { events, skipped } = await eventsIn(lines);
+      expect(events.filter(({ event }) => event.phase === 'request').map(({ seq }) => seq)).toEqual([0, 2]);
+      expect(skipped).toEqual([`${lines.indexOf(long) + 1}: is longer than 16777216 bytes`]);
+    }
+    const labelled = readLabels(fileOf([{ session: 's', label: 'benign' }, long]));
+    await expect(labelled).rejects.toThrow(/line 2 is longer than 16777216 bytes/);
+  });
+
+  test('a byte order mark before the first line is no part of it', async () => {
+    const { events, skipped } = await eventsIn([
+      `\ufeff${JSON.stringify(call(0, '2026-01-01T00:00:00Z'))}`,
+      call(1, '2026-01-01T00:00:01Z'),
+    ]);
+    expect(skipped).toEqual([]);
+    expect(events.filter(({ event }) => event.phase === 'request')).toHaveLength(2);
+  });
+
+  test('gzip that is cut off or damaged is one sentence with the file', async () => {
+    const file = fileOf([call(0, '2026-01-01T00:00:00Z')], true);
+    const whole = readFileSync(file);
+    const reading = () => readRecording(file, { digestKey: Buffer.alloc(32), limits }).next();
+    writeFileSync(file, whole.subarray(0, whole.length - 12));
+    await expect(reading()).rejects.toThrow(
+      `cannot read recording ${file}: it ends in the middle of its gzip data`,
+    );
+    writeFileSync(file, Buffer.concat([whole.subarray(0, 20), Buffer.alloc(40, 0xff)]));
+    await expect(reading()).rejects.toThrow(`cannot read recording ${file}: its gzip data is damaged`);
+  });
+
   test('a file that is not there is one sentence', async () => {
-    const { readRecording } = await import('../../../backtest/recording/read-recording.ts');
-    const limits = {
-      attributeMaxCount: 1,
-      nestedValueMaxCount: 1,
-      depthMax: 4,
-      stringMaxBytes: 10,
-      recordsMax: 1,
-    };
     const reading = readRecording('/nowhere/at/all', { digestKey: Buffer.alloc(32), limits });
     await expect(reading.next()).rejects.toThrow('cannot read recording /nowhere/at/all: ENOENT');
   });

@@ -7,7 +7,7 @@ import { qualityOf } from '../../../backtest/evaluate/quality.ts';
 import type { SessionLabel } from '../../../backtest/evaluate/labels.ts';
 import { volumesOf } from '../../../backtest/evaluate/volumes.ts';
 import { newScoreSummary } from '../../../backtest/stored/score-summary.ts';
-import { outcomeOf } from '../../../backtest/stored/outcome.ts';
+import { outcomeOf, outcomeText } from '../../../backtest/stored/outcome.ts';
 import type { Alert } from '../../../schemas/alert.ts';
 
 const hostile = `"><script>alert(1)</script><img src=https://evil.example/x onerror=alert(1)> \u202e`;
@@ -49,11 +49,11 @@ test('the report of an evaluation shows hostile text as text, and loads nothing'
     },
     { session: 'b', label: 'benign', tenant: 't', task: undefined, goal: undefined, attackSeqs: [] },
   ];
-  const scored = [{ session: hostile, seq: 0, score: 0.9, detector: 'rule/x', fired: true }];
+  const scored = [{ tenant: 'acme', session: hostile, seq: 0, score: 0.9, detector: 'rule/x', fired: true }];
   const played = {
     scored,
     alerts: [{ session: hostile, alert }],
-    sessions: new Set([hostile, 'b']),
+    sessions: new Set([`acme\n${hostile}`, 't\nb']),
     events: 2,
     busyMs: 1,
   };
@@ -63,7 +63,10 @@ test('the report of an evaluation shows hostile text as text, and loads nothing'
 });
 
 test('the report of a backtest shows hostile text as text, and loads nothing', () => {
-  const played = { alerts: [alert], events: 1, scores: newScoreSummary(), times: { loop: 3 }, busyMs: 1 };
+  const played = {
+    ...{ alerts: [alert], events: 1, scores: newScoreSummary(), sessions: new Set<string>(), busyMs: 1 },
+    times: { loop: 3, rules: 2, 'rule/<script>': 1.26 },
+  };
   const gone = {
     alert_id: 'g',
     detector_id: 'loop',
@@ -82,7 +85,54 @@ test('the report of a backtest shows hostile text as text, and loads nothing', (
       ['f', false],
     ]),
   };
-  expectInert(backtestReport({ outcome, played, labels }));
+  const page = backtestReport({ outcome, played, labels });
+  expectInert(page);
+  expect(page).toContain('>rule/&lt;script&gt;</td>');
+});
+
+test('an alert whose event was not played is neither gone nor new, and is counted', () => {
+  const played = {
+    ...{
+      alerts: [],
+      events: 0,
+      scores: newScoreSummary(),
+      sessions: new Set<string>(),
+      times: {},
+      busyMs: 1,
+    },
+  };
+  const fired = (id: string) => ({
+    ...{ alert_id: id, detector_id: 'loop', severity: 'low', title: 't', session_key: 's', time: '' },
+  });
+  const stored = new Map([
+    ['g', fired('g')],
+    ['u', fired('u')],
+  ]);
+  const outcome = outcomeOf({ fromMs: 0, toMs: 1 }, played, stored, undefined, new Set(['u']));
+  expect([outcome.gone, outcome.not_played]).toEqual([[fired('g')], [fired('u')]]);
+  expect(outcomeText(outcome)).toBe(
+    '0 alerts, 0 that page; 0 new, 1 gone, 1 fired on events that were not played\n',
+  );
+});
+
+test('the slowest detectors and the slowest rules are rows of their own, slowest first', () => {
+  const played = {
+    ...{ alerts: [], events: 0, scores: newScoreSummary(), sessions: new Set<string>(), busyMs: 1 },
+    times: { loop: 3, rules: 127, 'rule/fast': 0.04, 'rule/slow': 90.25 },
+  };
+  const outcome = outcomeOf({ fromMs: 0, toMs: 1 }, played, new Map(), undefined);
+  expect(outcome.times[1]).toEqual({ detector: 'rule/slow', ms: 90.3 });
+  const rows = outcomeText(outcome)
+    .split('\n')
+    .map((row) => row.trim().split(/ {2,}/));
+  expect(rows.slice(1, -1)).toEqual([
+    ['slowest detectors', 'ms'],
+    ['rules', '127.0'],
+    ['loop', '3.0'],
+    ['slowest rules', 'ms'],
+    ['rule/slow', '90.3'],
+    ['rule/fast', '0.0'],
+  ]);
 });
 
 test('plots of nothing, of one thing and of zeros are drawn', () => {

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { alertQuality } from '../../../backtest/stored/alert-labels.ts';
+import { alertQuality, labelsMet } from '../../../backtest/stored/alert-labels.ts';
 import { playStore } from '../../../backtest/stored/play-store.ts';
+import { unplayedAlerts } from '../../../backtest/stored/unplayed-alerts.ts';
 import { storedAlerts, storedDispositions } from '../../../backtest/stored/stored-alerts.ts';
 import type { StoredQuery } from '../../../backtest/stored/stored-query.ts';
 import { encodeEvent } from '../../../collectors/normalize/encode.ts';
@@ -77,6 +78,20 @@ beforeAll(async () => {
   };
   const engine = createEngine(config.detect);
   live = events.flatMap((event, index) => engine.process({ event, appendTimeMs: startMs + index * 10_000 }));
+  const alertBuilder = createEntryBuilder(
+    { ...place, topic: 'custody.alerts', topicId: 'a' },
+    { day: -1, heads: [] },
+  );
+  await store.append(
+    live.flatMap((alert, index) =>
+      alertBuilder.add({
+        key: alert.tenant,
+        value: Buffer.from(JSON.stringify(alert)),
+        offset: BigInt(index),
+        appendTimeMs: Number(alert.time_unix_nano.slice(0, -6)),
+      }),
+    ),
+  );
 });
 
 afterAll(async () => {
@@ -93,7 +108,7 @@ const play = (threads: number, fromMs = 0, tenant?: string) =>
       config: config.detect,
       inForce: [],
       profile: threads === 1,
-      sessions: new Set(['s-0-0']),
+      sessions: new Set(['s-0-0', 's-1-1', 'nowhere']),
     },
     range: { warmupFromMs: 0, fromMs, toMs: startMs + 10_000_000, tenant },
     onProgress: () => undefined,
@@ -107,6 +122,7 @@ describe('stored history', () => {
     expect(one.events).toBe(events.length);
     expect(ids(one.alerts)).toEqual(ids(live));
     expect(one.times['loop']).toBeGreaterThan(0);
+    expect([...one.sessions].sort()).toEqual(['s-0-0', 's-1-1']);
     expect((await play(2)).alerts).toEqual(one.alerts);
   });
 
@@ -119,14 +135,21 @@ describe('stored history', () => {
       expect(later.length).toBeGreaterThan(0);
       expect(later.length).toBeLessThan(live.length);
       expect(ids((await play(2, fromMs)).alerts)).toEqual(ids(later));
+      expect([...(await play(2, fromMs)).sessions]).toEqual(['s-1-1']);
       const own = await play(1, 0, 'tenant-1');
+      expect([...own.sessions]).toEqual(['s-1-1']);
       expect(ids(own.alerts)).toEqual(ids(live.filter(({ tenant }) => tenant === 'tenant-1')));
     },
   );
 
   test('what fired and what people decided is asked of the store', async () => {
     const range = { warmupFromMs: 0, fromMs: 0, toMs: startMs * 2, tenant: undefined };
-    expect(await storedAlerts(query, range)).toEqual(new Map());
+    const fired = await storedAlerts(query, range);
+    expect([...fired.keys()].sort()).toEqual(ids(live));
+    expect(await unplayedAlerts(query, range, fired.values())).toEqual(new Set());
+    const toMs = startMs + 450_000;
+    const later = live.filter(({ time_unix_nano: time }) => Number(time.slice(0, -6)) >= toMs);
+    expect([...(await unplayedAlerts(query, { ...range, toMs }, fired.values()))].sort()).toEqual(ids(later));
     expect(await storedDispositions(query)).toEqual(new Map());
   });
 
@@ -138,11 +161,39 @@ describe('stored history', () => {
       [first.session_key ?? '', true],
       ['unseen', true],
       ['quiet', false],
+      ['quiet elsewhere', false],
     ]);
-    const quality = alertQuality(live, { alerts: new Map(), sessions }, new Map());
-    expect(quality).toMatchObject({ precision: 1, recall: 0.5, sessions_fine: 1, sessions_fine_alerted: 0 });
+    const known = { alerts: new Map([['never raised', true]]), sessions };
+    const met = labelsMet(known, { alerts: live, sessions: new Set([first.session_key ?? '', 'quiet']) });
+    expect(met).toMatchObject({ sessionsMissed: 2, alertsMissed: 1 });
+    const quality = alertQuality(live, met.labels, new Map());
+    expect(quality).toMatchObject({ precision: 1, recall: 1, sessions_wrong: 1, sessions_fine: 1 });
+    expect(quality.sessions_fine_alerted).toBe(0);
     expect(quality.right + quality.wrong + quality.unknown).toBe(paging.length);
     const dismissed = new Map([[first.incident_id ?? '', 'false_positive' as const]]);
     expect(alertQuality([first], { alerts: new Map(), sessions: new Map() }, dismissed).precision).toBe(0);
   });
+});
+
+test('alerts on events that were not played are told apart from alerts that are gone', async () => {
+  const evidence = new Map([
+    ['00000000-0000-8000-8000-00000000000a', '00000000-0000-8000-8000-000000000001'],
+    ['00000000-0000-8000-8000-00000000000b', '00000000-0000-8000-8000-000000000002'],
+  ]);
+  const asked: string[] = [];
+  const store: StoredQuery = (statement) => {
+    asked.push(statement);
+    const rows = statement.includes('custody.alerts')
+      ? [...evidence].map(([alert_id, event_id]) => ({ alert_id, event_id }))
+      : [{ event_id: '00000000-0000-8000-8000-000000000001' }];
+    return Promise.resolve(new Response(rows.map((row) => JSON.stringify(row)).join('\n')));
+  };
+  const missing = [...evidence.keys(), "x' OR 1 --"].map((id) => ({
+    ...{ alert_id: id, detector_id: 'loop', severity: 'low', title: 't', session_key: 's', time: '' },
+  }));
+  const range = { warmupFromMs: 0, fromMs: 0, toMs: 1, tenant: undefined };
+  expect([...(await unplayedAlerts(store, range, missing))]).toEqual([
+    '00000000-0000-8000-8000-00000000000b',
+  ]);
+  expect(asked.join()).not.toContain('OR 1');
 });

@@ -22,7 +22,7 @@ const { directory, port, user, password, certFile, keyFile } = JSON.parse(
   process.argv[2] ?? '{}',
 ) as ServerOptions;
 
-/** Parameters that are part of the request and no settings; `param_*` is not supported. */
+/** Parameters that are part of the request and no settings; `param_*` is set as a setting is. */
 const NO_SETTINGS = new Set([
   'query',
   'query_id',
