@@ -80,6 +80,10 @@ Formats, definitions and limits: docs/operations/evaluation.md`,
         throw new ConfigError('cannot cross-validate: --folds needs --labels of sessions', {
           path: '--folds',
         });
+      if (options.folds !== undefined && options.html !== undefined)
+        throw new ConfigError('cannot write a report of folds: leave out --html or --folds', {
+          path: '--html',
+        });
       const inForce = await policyEvents({
         registry: options.registry ?? config.registry.file,
         rules: (options.rules ?? config.rules.dirs).filter((dir) => dir !== 'none'),

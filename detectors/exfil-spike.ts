@@ -29,6 +29,8 @@ export interface Spike {
   readonly side: Side;
   readonly bytes: number;
   readonly p99: number;
+  /** The 99th percentile is of all tools that do such things: too little is known of this one. */
+  readonly isPooled: boolean;
   readonly callIndex: number;
   readonly eventId: string;
   readonly inbound: boolean;
@@ -132,9 +134,8 @@ function noteSpikes(
     if (bytes < Math.max(1, config.spike_min_bytes)) continue;
     const ofTool = tenant.tools.get(call.toolHash);
     const ofAction = tenant.actions.get(call.action);
-    const p99 =
-      (ofTool && p99Bytes(ofTool[side], config.learning_calls)) ??
-      (ofAction && p99Bytes(ofAction[side], config.learning_calls));
+    const own = ofTool && p99Bytes(ofTool[side], config.learning_calls);
+    const p99 = own ?? (ofAction && p99Bytes(ofAction[side], config.learning_calls));
     if (p99 === undefined || bytes <= config.spike_ratio * Math.max(1, p99)) continue;
     const inbound = side === 'result' && call.action === 'egress' && call.destinations.length > 0;
     session.spikes.push({
@@ -142,6 +143,7 @@ function noteSpikes(
       side,
       bytes,
       p99,
+      isPooled: own === undefined,
       callIndex: call.index,
       eventId: event.event_id,
       inbound,

@@ -22,7 +22,7 @@ interface Retries {
 
 const maxActors = 256;
 /** Sessions whose lengths say what is normal here. */
-const learningSessions = 20;
+export const learningSessions = 20;
 
 export function newLoopTenant(): LoopTenant {
   return { depths: newSizeSketch(), retries: new Map() };

@@ -1,6 +1,13 @@
 import type { DetectConfig } from '../schemas/config.ts';
 import type { CallFacts, DetectEvent, Detector, Raise } from './detector.ts';
-import { countRetry, judgeDepth, learnDepth, newLoopTenant, type LoopTenant } from './loop-spending.ts';
+import {
+  countRetry,
+  judgeDepth,
+  learnDepth,
+  learningSessions,
+  newLoopTenant,
+  type LoopTenant,
+} from './loop-spending.ts';
 import { describeLoop } from './loop-words.ts';
 
 /** What the detector keeps of one call. */
@@ -77,6 +84,8 @@ export function loop(config: DetectConfig['loop']): Detector<LoopTenant, LoopSes
     learn({ tenant, session }) {
       learnDepth(tenant, session.calls);
     },
+
+    status: ({ depths: { count } }) => ({ learning: count < learningSessions, seen: count }),
   };
 }
 

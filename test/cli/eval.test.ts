@@ -99,6 +99,15 @@ test('what cannot be used is one sentence and exit code 2', async () => {
   const unlabelled = await evaluated('--folds', 'task');
   expect(unlabelled).toMatchObject({ code: 2 });
   expect(unlabelled.stderr).toBe('custody: cannot cross-validate: --folds needs --labels of sessions\n');
+  const report = await evaluated(
+    '--folds',
+    'task',
+    '--labels',
+    fileOf(labels),
+    '--html',
+    `${fileOf(labels)}.html`,
+  );
+  expect(report.stderr).toBe('custody: cannot write a report of folds: leave out --html or --folds\n');
 });
 
 /** Names of all members, however deep; goals of attackers are names of the label file. */
