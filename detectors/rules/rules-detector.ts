@@ -1,5 +1,5 @@
 import { aboutEvent } from '../about-event.ts';
-import type { DetectEvent, Detector, DetectorState, Finding, FindingSubject, Raise } from '../detector.ts';
+import type { DetectEvent, Detector, DetectorState, FindingSubject, Raise } from '../detector.ts';
 import type { Correlation } from '../../schemas/rule.ts';
 import type { CompiledRule } from './compile-rule.ts';
 import { eventVocabulary, type FactSource, type Vocabulary } from './condition.ts';
@@ -8,18 +8,17 @@ import {
   addWaiting,
   type GroupState,
   type Hit,
-  isDue,
   newRuleState,
   type RulesState,
   type RuleState,
   touchGroup,
 } from './rule-state.ts';
 import type { RuleOfKind, RuleSet } from './rule-set.ts';
+import { tell } from './tell.ts';
 import { type MatchWords, valueText } from './template.ts';
 
 /** How long after a window's end its last event may still arrive. */
 const latenessMs = 30_000;
-const dayMs = 86_400_000;
 
 /** Put around what is done for one rule, to measure it from outside; it has to do the work, once. */
 export type AroundRule = (ruleId: string, work: () => void) => void;
@@ -47,9 +46,9 @@ export function rulesDetector(
       for (const rule of set.waiting) {
         const own = state.rules.get(rule.key);
         if (own === undefined || own.dueMs > state.streamMs) continue;
-        const tell = () => tellOverdue(rule, own, state.streamMs, raise);
-        if (around === undefined) tell();
-        else around(rule.rule.id, tell);
+        const work = () => tellOverdue(rule, own, state.streamMs, raise);
+        if (around === undefined) work();
+        else around(rule.rule.id, work);
       }
     },
   };
@@ -209,64 +208,6 @@ function takeOverdue(group: GroupState, beganBeforeMs: number): GroupState['wait
   group.waiting.splice(0, group.waiting.length, ...left);
   return overdue;
 }
-
-interface Told {
-  /** reason, observed, normal, distance, dedup key */
-  readonly texts: readonly string[];
-  readonly evidence: readonly string[];
-  readonly key: string;
-  readonly about?: FindingSubject;
-}
-
-/** Raises within the budget of the day; the alert that spends it says so, what comes after is recorded as suppressed. */
-function tell(rule: CompiledRule, own: RuleState, told: Told, timeMs: number, raise: Raise): void {
-  if (!isDue(own, told.key, timeMs, rule.repeatMs)) return;
-  const { id, version, title, severity, references, runbook, mode, alert, alert_budget } = rule.rule;
-  const [reason = '', observed = '', normal = '', distance = '', dedupKey = ''] = told.texts;
-  const finding: Finding = {
-    detector: { id: `rule/${id}`, version },
-    title,
-    severity,
-    score: alert.score ?? scores[severity],
-    reason,
-    observed,
-    normal,
-    distance,
-    dedupKey: dedupKey === '' ? id : dedupKey,
-    evidence: told.evidence,
-    references,
-    ...(told.about === undefined ? {} : { about: told.about }),
-    ...(runbook === undefined ? {} : { runbook }),
-    ...(mode === 'shadow' ? { mode } : {}),
-  };
-  const day = Math.floor(timeMs / dayMs);
-  const { budget } = own;
-  if (budget.day < day) Object.assign(budget, { day, spent: 0 });
-  budget.spent += 1;
-  const max = alert_budget.max_per_day;
-  if (budget.spent <= max || mode === 'shadow') {
-    raise(finding);
-    return;
-  }
-  raise({ ...finding, mode: 'suppressed', suppressedBy: `alert budget: ${max} a day` });
-  if (budget.spent === max + 1) raise(budgetSpent(finding, rule, day));
-}
-
-function budgetSpent(finding: Finding, rule: CompiledRule, day: number): Finding {
-  const { id, title, alert_budget } = rule.rule;
-  const max = alert_budget.max_per_day;
-  return {
-    ...finding,
-    title: `Alert budget spent: ${title}`,
-    reason: `The rule ${id} raised more than ${max} alerts today; those that follow are recorded and not sent.`,
-    observed: `alert ${max + 1} of the day`,
-    normal: `at most ${max} a day`,
-    distance: 'one more than the budget; how many follow is in the ledger',
-    dedupKey: `budget/${id}/${day}`,
-  };
-}
-
-const scores = { info: 0.1, low: 0.3, medium: 0.5, high: 0.8, critical: 0.95 } as const;
 
 function wordsOf(rule: CompiledRule, count: number, group: string): MatchWords {
   const { correlation } = rule.rule;
