@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import kafkajs, { type Admin, type Kafka } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { freePorts } from '../support/kafka/free-ports.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { kafkaJars } from '../support/kafka/jars.ts';
 import { pathOf } from './tools.ts';
 

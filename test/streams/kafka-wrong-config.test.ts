@@ -7,7 +7,7 @@ import { openKafkaLog } from '../../streams/kafka/open-log.ts';
 import type { Log } from '../../streams/topic.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { startKafkaCluster, type KafkaCluster } from '../support/kafka/cluster.ts';
-import { freePorts } from '../support/kafka/free-ports.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { kafkaConfig } from './kafka-harness.ts';
 
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;

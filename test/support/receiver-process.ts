@@ -1,16 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo } from 'node:net';
-
-/** A port nobody listened on a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+import { connect } from 'node:net';
 
 /** Resolves when the port answers, a second or two after the process started; `failed` tells that it never will, and why. */
 export async function untilListening(port: number, failed: () => string | undefined): Promise<void> {

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Identity } from './certificates.ts';
-import { freePort, killed, untilListening } from './receiver-process.ts';
+import { freePort } from './free-ports.ts';
+import { killed, untilListening } from './receiver-process.ts';
 
 export interface S3Server {
   readonly url: string;

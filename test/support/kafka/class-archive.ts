@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBrokerProcess } from './broker-process.ts';
 import { formatStorage, propertiesFile } from './format-storage.ts';
-import { freePorts } from './free-ports.ts';
+import { freePorts } from '../free-ports.ts';
 import { serverProperties, type BrokerPlan } from './server-properties.ts';
 import { untilReady } from './until-ready.ts';
 

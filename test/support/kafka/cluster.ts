@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBrokerProcess, type BrokerProcess, type BrokerSignal } from './broker-process.ts';
 import { formatStorage, propertiesFile } from './format-storage.ts';
-import { freePorts } from './free-ports.ts';
+import { freePorts } from '../free-ports.ts';
 import { kafkaJars } from './jars.ts';
 import { scramArguments, type KafkaSecurity, type KafkaTls } from './security.ts';
 import { address, serverProperties, type BrokerPlan, type Endpoint } from './server-properties.ts';

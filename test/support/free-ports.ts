@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net';
 
 /**
  * Ports nobody listens on. They are below the range from which systems take ports for outgoing connections and for
- * `listen(0)`, so that a broker finds its port still free after a restart.
+ * `listen(0)`, so that a server finds its port still free after a restart.
  */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const held = new Map<number, Server>();
@@ -17,6 +17,12 @@ export async function freePorts(count: number): Promise<readonly number[]> {
     await once(server, 'close');
   }
   return [...held.keys()];
+}
+
+/** One of them. */
+export async function freePort(): Promise<number> {
+  const [port = 0] = await freePorts(1);
+  return port;
 }
 
 async function hold(port: number): Promise<Server | undefined> {
