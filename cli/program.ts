@@ -1,33 +1,37 @@
 import { Command, CommanderError } from 'commander';
 import { CustodyError } from '../runtime/errors.ts';
-import { alertsCommand } from './alerts.ts';
-import { backtestCommand } from './backtest.ts';
-import { bundleCommand } from './bundle.ts';
-import { configCommand } from './config.ts';
-import { evalCommand } from './eval.ts';
 import { exitCodeOf, exitCodes } from './exit-codes.ts';
-import { holdCommand } from './hold.ts';
-import { incidentCommand } from './incident.ts';
-import { keysCommand } from './keys.ts';
-import { migrateCommand } from './migrate.ts';
-import { notaryCommand } from './notary.ts';
 import type { SetExitCode } from './options.ts';
-import { queryCommand } from './query.ts';
-import { receiptCommand } from './receipt.ts';
-import { refillCommand } from './refill.ts';
-import { registryCommand } from './registry.ts';
-import { replayCommand } from './replay.ts';
-import { retentionCommand } from './retention.ts';
-import { rulesCommand } from './rules.ts';
-import { startCommand } from './start.ts';
-import { statusCommand } from './status.ts';
-import { subjectCommand } from './subjects.ts';
-import { tapCommand } from './tap.ts';
-import { topicsCommand } from './topics.ts';
-import { trustCommand } from './trust.ts';
-import { verifyCommand } from './verify.ts';
 import { version } from './version.ts';
-import { witnessCommand } from './witness.ts';
+
+/** Every command, in the order of the help; a module is read when its command is wanted: reading all takes half a second. */
+const commands: Readonly<Record<string, () => Promise<(setExitCode: SetExitCode) => Command>>> = {
+  start: async () => (await import('./start.ts')).startCommand,
+  tap: async () => (await import('./tap.ts')).tapCommand,
+  verify: async () => (await import('./verify.ts')).verifyCommand,
+  query: async () => (await import('./query.ts')).queryCommand,
+  alerts: async () => (await import('./alerts.ts')).alertsCommand,
+  incident: async () => (await import('./incident.ts')).incidentCommand,
+  replay: async () => (await import('./replay.ts')).replayCommand,
+  backtest: async () => (await import('./backtest.ts')).backtestCommand,
+  eval: async () => (await import('./eval.ts')).evalCommand,
+  refill: async () => (await import('./refill.ts')).refillCommand,
+  status: async () => (await import('./status.ts')).statusCommand,
+  migrate: async () => (await import('./migrate.ts')).migrateCommand,
+  topics: async () => (await import('./topics.ts')).topicsCommand,
+  keys: async () => (await import('./keys.ts')).keysCommand,
+  notary: async () => (await import('./notary.ts')).notaryCommand,
+  trust: async () => (await import('./trust.ts')).trustCommand,
+  witness: async () => (await import('./witness.ts')).witnessCommand,
+  retention: async () => (await import('./retention.ts')).retentionCommand,
+  hold: async () => (await import('./hold.ts')).holdCommand,
+  receipt: async () => (await import('./receipt.ts')).receiptCommand,
+  bundle: async () => (await import('./bundle.ts')).bundleCommand,
+  rules: async () => (await import('./rules.ts')).rulesCommand,
+  subject: async () => (await import('./subjects.ts')).subjectCommand,
+  registry: async () => (await import('./registry.ts')).registryCommand,
+  config: async () => (await import('./config.ts')).configCommand,
+};
 
 /**
  * Runs one command line and resolves with the exit code. Results go to stdout, everything else to stderr; a failure is
@@ -36,7 +40,8 @@ import { witnessCommand } from './witness.ts';
 export async function run(argv: readonly string[]): Promise<number> {
   let exitCode: number = exitCodes.ok;
   try {
-    await newProgram((code) => (exitCode = code)).parseAsync([...argv]);
+    const program = await newProgram((code) => (exitCode = code), argv[2]);
+    await program.parseAsync([...argv]);
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
@@ -50,8 +55,11 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Every command, its parts below it; a wrong command line is thrown as a CommanderError. */
-export function newProgram(setExitCode: SetExitCode): Command {
+/**
+ * The named command, or every one where there is none of that name, its parts below it; a wrong command line is thrown as a
+ * CommanderError.
+ */
+export async function newProgram(setExitCode: SetExitCode, commandName?: string): Promise<Command> {
   const program = new Command('custody')
     .description('Audit and detection for what AI agents do through MCP tools')
     .version(version)
@@ -68,34 +76,9 @@ Examples:
 
 Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 store invalid, 4 undecidable, 5 in use, 6 unavailable`,
     );
-  const commands = [
-    startCommand,
-    tapCommand,
-    verifyCommand,
-    queryCommand,
-    alertsCommand,
-    incidentCommand,
-    replayCommand,
-    backtestCommand,
-    evalCommand,
-    refillCommand,
-    statusCommand,
-    migrateCommand,
-    topicsCommand,
-    keysCommand,
-    notaryCommand,
-    trustCommand,
-    witnessCommand,
-    retentionCommand,
-    holdCommand,
-    receiptCommand,
-    bundleCommand,
-    rulesCommand,
-    subjectCommand,
-    registryCommand,
-    configCommand,
-  ];
-  for (const create of commands) program.addCommand(create(setExitCode));
+  const wanted = commandName !== undefined && Object.hasOwn(commands, commandName);
+  for (const [name, load] of Object.entries(commands))
+    if (!wanted || name === commandName) program.addCommand((await load())(setExitCode));
   throwUsageErrors(program);
   return program;
 }
