@@ -1,20 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
-import { createEngine } from '../../../../detectors/engine/engine.ts';
-import { compileRuleSet } from '../../../../detectors/rules/rule-set.ts';
-import { rulesDetector } from '../../../../detectors/rules/rules-detector.ts';
-import { expandEvents } from '../../../../detectors/rules/short-event.ts';
-import { importSigma } from '../../../../detectors/rules/sigma/import-sigma.ts';
-import { detectConfig } from '../../sessions.ts';
+import { alertsOf, imported } from './imported.ts';
 
-const imported = (text: string) =>
-  importSigma(
-    parseAllDocuments(text).map((document) => ({
-      file: 'x.yml',
-      line: 1,
-      document: document.toJS() as unknown,
-    })),
-  );
 const rule = (detection: string, service = 'tool_call') => `
 title: A rule
 status: test
@@ -23,17 +9,6 @@ detection: ${detection}
 level: high
 `;
 
-/** Ids of the rules that alert, from Sigma text to the engine. */
-function alertsOf(text: string, ...shorts: readonly Readonly<Record<string, unknown>>[]): string[] {
-  const { rules, problems } = imported(text);
-  expect(problems).toEqual([]);
-  const { set, problems: ours } = compileRuleSet({ schema: 'custody.rules/v1', rules });
-  expect(ours).toEqual([]);
-  const engine = createEngine(detectConfig(), { detectors: [rulesDetector(() => set)] });
-  return expandEvents(shorts).flatMap(({ event, timeMs }) =>
-    engine.process({ event, appendTimeMs: timeMs }).map(({ detector }) => detector.id),
-  );
-}
 const matches = (detection: string, event: Readonly<Record<string, unknown>>) =>
   alertsOf(rule(detection), event).length === 1;
 const shell = { tool: 'Ops/Run_Shell', action: 'execute', to: ['Evil.example.NET', '10.1.2.3'] };

@@ -1,37 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
-import { createEngine } from '../../../../detectors/engine/engine.ts';
-import { compileRuleSet } from '../../../../detectors/rules/rule-set.ts';
-import { rulesDetector } from '../../../../detectors/rules/rules-detector.ts';
-import { expandEvents } from '../../../../detectors/rules/short-event.ts';
-import { importSigma } from '../../../../detectors/rules/sigma/import-sigma.ts';
-import { detectConfig } from '../../sessions.ts';
+import { alertsOf, imported } from './imported.ts';
 
-/** Sentences of the Sigma specification 2 (rules, modifiers, correlations) that a conversion easily gets wrong. */
-const imported = (text: string) =>
-  importSigma(
-    parseAllDocuments(text).map((document) => ({
-      file: 'x.yml',
-      line: 1,
-      document: document.toJS() as unknown,
-    })),
-  );
+// Sentences of the Sigma specification 2 (rules, modifiers, correlations) that a conversion easily gets wrong.
+
 const rule = (detection: string) => `
 title: A rule
 logsource: { product: mcp, service: tool_call }
 detection: ${detection}
 `;
-
-function alertsOf(text: string, ...shorts: readonly Readonly<Record<string, unknown>>[]): string[] {
-  const { rules, problems } = imported(text);
-  expect(problems).toEqual([]);
-  const { set, problems: ours } = compileRuleSet({ schema: 'custody.rules/v1', rules });
-  expect(ours).toEqual([]);
-  const engine = createEngine(detectConfig(), { detectors: [rulesDetector(() => set)] });
-  return expandEvents(shorts).flatMap(({ event, timeMs }) =>
-    engine.process({ event, appendTimeMs: timeMs }).map(({ detector }) => detector.id),
-  );
-}
 
 const attributes = {
   port: '443',
