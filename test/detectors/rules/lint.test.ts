@@ -1,19 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { compileRule } from '../../../detectors/rules/compile-rule.ts';
 import { lintProblems } from '../../../detectors/rules/lint.ts';
+import { plainRule } from './plain-rule.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 function problems(parts: Json): string[] {
   const compiled = compileRule({
-    id: 'r',
-    title: 'T',
-    version: 1,
-    description: 'd',
-    severity: 'medium',
-    maturity: 'test',
+    ...plainRule,
     match: { condition: 'call.tool == "x"' },
-    alert: { reason: 'x' },
     ...parts,
   });
   const found = 'problems' in compiled ? compiled.problems : lintProblems(compiled.rule);

@@ -5,15 +5,9 @@ import { rulesDetector } from '../../../detectors/rules/rules-detector.ts';
 import { expandEvents } from '../../../detectors/rules/short-event.ts';
 import { alertSchema, type Alert } from '../../../schemas/alert.ts';
 import { collectState, detectConfig } from '../sessions.ts';
+import { plainRule } from './plain-rule.ts';
 
-const minimal = {
-  title: 'T',
-  version: 1,
-  description: 'd',
-  severity: 'medium',
-  maturity: 'test',
-  alert: { reason: '{{actor}} did {{count}}' },
-};
+const minimal = { ...plainRule, alert: { reason: '{{actor}} did {{count}}' } };
 const setOf = (...rules: readonly Record<string, unknown>[]): RuleSet => {
   const { set, problems } = compileRuleSet({
     schema: 'custody.rules/v1',

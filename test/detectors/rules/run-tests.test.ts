@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compileRule } from '../../../detectors/rules/compile-rule.ts';
 import { runRuleTests } from '../../../detectors/rules/run-tests.ts';
 import { detectConfig } from '../sessions.ts';
+import { plainRule } from './plain-rule.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -12,13 +13,7 @@ function counted(parts: Json, events: readonly Json[], test: Json = {}): (string
 
 function failedCase(parts: Json, events: readonly Json[], test: Json) {
   const compiled = compileRule({
-    id: 'r',
-    title: 'T',
-    version: 1,
-    description: 'd',
-    severity: 'medium',
-    maturity: 'test',
-    alert: { reason: 'x' },
+    ...plainRule,
     tests: [{ name: 'c', events, expect: 'alert', alerts: 99, ...test }],
     ...parts,
   });
