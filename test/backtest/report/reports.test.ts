@@ -90,17 +90,16 @@ test('the report of a backtest shows hostile text as text, and loads nothing', (
   expect(page).toContain('>rule/&lt;script&gt;</td>');
 });
 
+const nothingPlayed = {
+  alerts: [],
+  events: 0,
+  scores: newScoreSummary(),
+  sessions: new Set<string>(),
+  busyMs: 1,
+};
+
 test('an alert whose event was not played is neither gone nor new, and is counted', () => {
-  const played = {
-    ...{
-      alerts: [],
-      events: 0,
-      scores: newScoreSummary(),
-      sessions: new Set<string>(),
-      times: {},
-      busyMs: 1,
-    },
-  };
+  const played = { ...nothingPlayed, times: {} };
   const fired = (id: string) => ({
     ...{ alert_id: id, detector_id: 'loop', severity: 'low', title: 't', session_key: 's', time: '' },
   });
@@ -117,7 +116,7 @@ test('an alert whose event was not played is neither gone nor new, and is counte
 
 test('the slowest detectors and the slowest rules are rows of their own, slowest first', () => {
   const played = {
-    ...{ alerts: [], events: 0, scores: newScoreSummary(), sessions: new Set<string>(), busyMs: 1 },
+    ...nothingPlayed,
     times: { loop: 3, rules: 127, 'rule/fast': 0.04, 'rule/slow': 90.25 },
   };
   const outcome = outcomeOf({ fromMs: 0, toMs: 1 }, played, new Map(), undefined);
