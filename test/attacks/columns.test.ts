@@ -18,7 +18,7 @@ let acme: string;
 beforeAll(async () => {
   ledger = await writeLedger(3, (store, nowMs) => notary.sign(store, nowMs));
   acme = ledger.logOf('acme');
-}, 60_000);
+});
 afterAll(() => ledger.remove());
 
 interface Change {
@@ -135,7 +135,7 @@ test.each([
   ['checkpoints', ['origin', 'root']],
   ['checkpoints', ['size', 'time_ms']],
   ['checkpoints', ['note']],
-])('a change to a column of %s is found in its row: %s', { timeout: 60_000 }, async (table, chosen) => {
+])('a change to a column of %s is found in its row: %s', async (table, chosen) => {
   verifies('P4');
   attack(2, 'process', ...(await changing(table, chosen)));
 });
@@ -166,43 +166,39 @@ const DERIVED_CHANGES: Readonly<Record<string, string>> = {
   'Array(String)': `['x']`,
 };
 
-test(
-  'every derived column that was given other values is found, also when its expression was put back',
-  { timeout: 60_000 },
-  async () => {
-    verifies('P4');
-    const answer = await ledger.answer(
-      [],
-      `SELECT table, name, type, default_expression FROM system.columns WHERE database = 'custody' AND default_kind = 'MATERIALIZED' ORDER BY table, position FORMAT JSONCompactEachRow`,
-    );
-    const derived = answer.split('\n').map((line) => JSON.parse(line) as [string, string, string, string]);
-    expect(derived.map(([table, name]) => `${table}.${name}`)).toEqual(await columns(true));
-    const wrong = derived.map(([table, name, type, expression]) => {
-      const other = DERIVED_CHANGES[type] ?? `(${expression}) + 1`;
-      return {
-        table,
-        set: `MODIFY COLUMN ${name} ${type} MATERIALIZED ${other}`,
-        fill: `MATERIALIZE COLUMN ${name}`,
-        back: `MODIFY COLUMN ${name} ${type} MATERIALIZED ${expression}`,
-        name,
-      };
+test('every derived column that was given other values is found, also when its expression was put back', async () => {
+  verifies('P4');
+  const answer = await ledger.answer(
+    [],
+    `SELECT table, name, type, default_expression FROM system.columns WHERE database = 'custody' AND default_kind = 'MATERIALIZED' ORDER BY table, position FORMAT JSONCompactEachRow`,
+  );
+  const derived = answer.split('\n').map((line) => JSON.parse(line) as [string, string, string, string]);
+  expect(derived.map(([table, name]) => `${table}.${name}`)).toEqual(await columns(true));
+  const wrong = derived.map(([table, name, type, expression]) => {
+    const other = DERIVED_CHANGES[type] ?? `(${expression}) + 1`;
+    return {
+      table,
+      set: `MODIFY COLUMN ${name} ${type} MATERIALIZED ${other}`,
+      fill: `MATERIALIZE COLUMN ${name}`,
+      back: `MODIFY COLUMN ${name} ${type} MATERIALIZED ${expression}`,
+      name,
+    };
+  });
+  const tables = [...new Set(derived.map(([table]) => table))];
+  const all = (act: 'set' | 'fill' | 'back') =>
+    tables.map((table) => {
+      const acts = wrong.filter((each) => each.table === table).map((each) => each[act]);
+      return `ALTER TABLE custody.${table} ${acts.join(', ')} ${SYNC}`;
     });
-    const tables = [...new Set(derived.map(([table]) => table))];
-    const all = (act: 'set' | 'fill' | 'back') =>
-      tables.map((table) => {
-        const acts = wrong.filter((each) => each.table === table).map((each) => each[act]);
-        return `ALTER TABLE custody.${table} ${acts.join(', ')} ${SYNC}`;
-      });
-    const report = await ledger.attack([...all('set'), ...all('fill'), ...all('back')], { trust });
-    expect(report.verdict).toBe('invalid');
-    const found = report.findings.filter(({ cause }) => cause === 'DERIVED_MISMATCH');
-    expect(found).toContainEqual(expect.objectContaining({ log: ORIGIN, seq: '3' }));
-    const ofEntries = wrong.filter(({ table }) => table === 'entries').map(({ name }) => name);
-    const inEntries = found.filter(({ log }) => log !== ORIGIN).map(({ column }) => column);
-    expect(new Set(inEntries)).toEqual(new Set(ofEntries));
-    attack(3, 'process', 'DERIVED_MISMATCH', 'SCHEMA_FINGERPRINT');
-  },
-);
+  const report = await ledger.attack([...all('set'), ...all('fill'), ...all('back')], { trust });
+  expect(report.verdict).toBe('invalid');
+  const found = report.findings.filter(({ cause }) => cause === 'DERIVED_MISMATCH');
+  expect(found).toContainEqual(expect.objectContaining({ log: ORIGIN, seq: '3' }));
+  const ofEntries = wrong.filter(({ table }) => table === 'entries').map(({ name }) => name);
+  const inEntries = found.filter(({ log }) => log !== ORIGIN).map(({ column }) => column);
+  expect(new Set(inEntries)).toEqual(new Set(ofEntries));
+  attack(3, 'process', 'DERIVED_MISMATCH', 'SCHEMA_FINGERPRINT');
+});
 
 test('a column that somebody added to a table is found in each of them', async () => {
   verifies('P4');

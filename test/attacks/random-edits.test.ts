@@ -68,7 +68,7 @@ beforeAll(async () => {
   if (content === undefined) throw new Error('the store cannot be read');
   original = content;
   expect(original.entries.size).toBe(78);
-}, 120_000);
+});
 afterAll(async () => {
   await anchor.close();
   ledger.remove();

@@ -27,7 +27,7 @@ let signedAtMs = 0;
 beforeAll(async () => {
   ledger = await writeLedger(3, (store, nowMs) => notary.sign(store, (signedAtMs = nowMs)));
   acme = ledger.logOf('acme');
-}, 60_000);
+});
 afterAll(() => ledger.remove());
 
 const anchor = (): ConsultedAnchor => ({ id: 'elsewhere', latest: () => Promise.resolve(notary.head()) });
@@ -160,7 +160,7 @@ describe('an older copy', () => {
     } finally {
       remove();
     }
-  }, 60_000);
+  });
 
   test('of the anchor log alone is behind the anchor', async () => {
     verifies('P4');

@@ -21,7 +21,7 @@ beforeAll(async () => {
   ledger = await writeLedger(3, (store, nowMs) => notary.sign(store, nowMs));
   acme = ledger.logOf('acme');
   globex = ledger.logOf('globex');
-}, 60_000);
+});
 afterAll(() => ledger.remove());
 
 const COLUMNS = WRITTEN_COLUMNS.join(', ');

@@ -75,34 +75,26 @@ const without =
 const judgedByRecorder = ['findings', 'shapes', 'line_count', 'item_count', 'pii', 'summary'];
 
 describe.skipIf(data === undefined)('one recording as MCP messages and as normalised records', () => {
-  test(
-    'is the same to the detectors, alert for alert and score for score, in all that both forms state alike',
-    { timeout: 300_000 },
-    async () => {
-      const reduce = without(
-        ...judgedByRecorder,
-        'size_bytes',
-        'digest',
-        'values',
-        'keys',
-        'destinations',
-        'destination_origins',
-      );
-      const difference = compare(await play('mcp', reduce), await play('events', reduce));
-      // Only scores from two bits on are told: 110 of them.
-      expect(difference.scores).toBeGreaterThan(100);
-      expect(difference).toMatchObject({ sessionsFiredOtherwise: 0, unequal: 0 });
-    },
-  );
+  test('is the same to the detectors, alert for alert and score for score, in all that both forms state alike', async () => {
+    const reduce = without(
+      ...judgedByRecorder,
+      'size_bytes',
+      'digest',
+      'values',
+      'keys',
+      'destinations',
+      'destination_origins',
+    );
+    const difference = compare(await play('mcp', reduce), await play('events', reduce));
+    // Only scores from two bits on are told: 110 of them.
+    expect(difference.scores).toBeGreaterThan(100);
+    expect(difference).toMatchObject({ sessionsFiredOtherwise: 0, unequal: 0 });
+  });
 
-  test(
-    'with sizes, values and destinations as each form states them, few sessions alert otherwise',
-    { timeout: 300_000 },
-    async () => {
-      const reduce = without(...judgedByRecorder);
-      const difference = compare(await play('mcp', reduce), await play('events', reduce));
-      expect(difference.sessionsFiredOtherwise / STREAM_SESSIONS).toBeLessThan(0.1);
-      expect(difference.far).toBeLessThan(0.15);
-    },
-  );
+  test('with sizes, values and destinations as each form states them, few sessions alert otherwise', async () => {
+    const reduce = without(...judgedByRecorder);
+    const difference = compare(await play('mcp', reduce), await play('events', reduce));
+    expect(difference.sessionsFiredOtherwise / STREAM_SESSIONS).toBeLessThan(0.1);
+    expect(difference.far).toBeLessThan(0.15);
+  });
 });

@@ -186,7 +186,7 @@ test('thinning keeps every one, then every second, every fourth, and always the 
   expect([thinning.kept, thinning.stride, thinning.seen]).toEqual([[0, 8, 16], 8, 20]);
 });
 
-test('what is kept of a long case is bounded, and the files stay readable', { timeout: 60_000 }, () => {
+test('what is kept of a long case is bounded, and the files stay readable', () => {
   const view = caseReport();
   const stix = stixBundle();
   const timeline = createTimeline();

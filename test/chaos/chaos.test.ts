@@ -20,7 +20,7 @@ const SCENARIOS_PER_FLEET = 8;
 let arena: Arena | undefined;
 let endured = 0;
 
-afterAll(() => arena?.stop(), 60_000);
+afterAll(() => arena?.stop());
 
 const say = (text: string) => void process.stdout.write(`${text}\n`);
 

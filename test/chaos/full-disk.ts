@@ -38,7 +38,7 @@ export async function fillDiskOf({ fleet: { kafka } }: Arena, id: number): Promi
     await seconds(1);
     const filler = join(data, 'filler');
     fill(filler);
-    await until('the broker to give up on its full disk', () => !isAlive(pidOf(kafka, id)), 60_000);
+    await until('the broker to give up on its full disk', () => !isAlive(pidOf(kafka, id)));
     await seconds(3);
     rmSync(filler);
     await kafka.restart(id);

@@ -51,61 +51,57 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
-test(
-  'backtest prints the alerts, the outcome, and writes a report; replay finds the same',
-  { timeout: 120_000 },
-  async () => {
-    const html = fileOf([]);
-    const labels = fileOf([
-      { session: 's1', label: 'attack' },
-      { session: 's2', label: 'benign' },
-      { session: 's3', label: 'attack' },
-      { alert_id: 'never-raised', label: 'benign' },
-    ]);
-    const { code, stdout, stderr } = await backtested(
-      '--labels',
-      labels,
-      '--html',
-      html,
-      '--profile',
-      '--json',
-    );
-    expect(stderr).toMatch(
-      new RegExp(
-        '^2 labelled sessions have no event in what was played; they are not counted\n' +
-          '1 labelled alerts were not raised; they are not counted\nplayed 40 events in ',
-      ),
-    );
-    expect(code).toBe(0);
-    const lines = stdout
+test('backtest prints the alerts, the outcome, and writes a report; replay finds the same', async () => {
+  const html = fileOf([]);
+  const labels = fileOf([
+    { session: 's1', label: 'attack' },
+    { session: 's2', label: 'benign' },
+    { session: 's3', label: 'attack' },
+    { alert_id: 'never-raised', label: 'benign' },
+  ]);
+  const { code, stdout, stderr } = await backtested(
+    '--labels',
+    labels,
+    '--html',
+    html,
+    '--profile',
+    '--json',
+  );
+  expect(stderr).toMatch(
+    new RegExp(
+      '^2 labelled sessions have no event in what was played; they are not counted\n' +
+        '1 labelled alerts were not raised; they are not counted\nplayed 40 events in ',
+    ),
+  );
+  expect(code).toBe(0);
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const { outcome } = lines.at(-1) as {
+    outcome: { alerts: number; added: number; gone: number; quality: object; times: object[] };
+  };
+  expect(outcome.alerts).toBe(lines.length - 1);
+  expect(outcome).toMatchObject({
+    added: outcome.alerts,
+    gone: 0,
+    not_played: 0,
+    quality: { recall: 1, sessions_wrong: 1, sessions_fine: 0, sessions_fine_alerted: 0 },
+  });
+  expect(outcome.alerts).toBeGreaterThan(0);
+  expect(outcome.times.length).toBeGreaterThan(3);
+  expect(readFileSync(html, 'utf8')).toContain('Alerts by day and detector');
+  const replay = await captured('replay', '--data-dir', dataDir, '--diff', '--json');
+  expect(replay.stderr).toMatch(new RegExp(`replayed 40 events, ${outcome.alerts} alerts`));
+  expect(
+    replay.stdout
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
-    const { outcome } = lines.at(-1) as {
-      outcome: { alerts: number; added: number; gone: number; quality: object; times: object[] };
-    };
-    expect(outcome.alerts).toBe(lines.length - 1);
-    expect(outcome).toMatchObject({
-      added: outcome.alerts,
-      gone: 0,
-      not_played: 0,
-      quality: { recall: 1, sessions_wrong: 1, sessions_fine: 0, sessions_fine_alerted: 0 },
-    });
-    expect(outcome.alerts).toBeGreaterThan(0);
-    expect(outcome.times.length).toBeGreaterThan(3);
-    expect(readFileSync(html, 'utf8')).toContain('Alerts by day and detector');
-    const replay = await captured('replay', '--data-dir', dataDir, '--diff', '--json');
-    expect(replay.stderr).toMatch(new RegExp(`replayed 40 events, ${outcome.alerts} alerts`));
-    expect(
-      replay.stdout
-        .trim()
-        .split('\n')
-        .map((line) => (JSON.parse(line) as { change: string }).change),
-    ).toEqual(Array<string>(outcome.alerts).fill('+'));
-  },
-);
+      .map((line) => (JSON.parse(line) as { change: string }).change),
+  ).toEqual(Array<string>(outcome.alerts).fill('+'));
+});
 
-test('a rule of a directory is tried on what is stored', { timeout: 120_000 }, async () => {
+test('a rule of a directory is tried on what is stored', async () => {
   const rules = mkdtempSync(join(tmpdir(), 'custody-backtest-rules-'));
   writeFileSync(
     join(rules, 'burst.yaml'),
@@ -157,7 +153,7 @@ test('a range is dates, times or ages; a warm-up goes before it', () => {
   expect(() => rangeOf({ warmupDays: 'x' }, nowMs)).toThrow('--warmup-days x is not a number of days');
 });
 
-test('rules are measured where tenants share statistics too', { timeout: 120_000 }, async () => {
+test('rules are measured where tenants share statistics too', async () => {
   vi.stubEnv('CUSTODY_DETECT_SHARED_STATISTICS_ENABLED', 'true');
   try {
     const { stdout, stderr } = await backtested('--rules', 'builtin', '--profile');
@@ -174,7 +170,7 @@ test('a day no month has is refused', () => {
   expect(rangeOf({ from: '2028-02-29' }, Date.UTC(2029, 0)).fromMs).toBe(Date.UTC(2028, 1, 29));
 });
 
-test('a tenant the store does not know is told', { timeout: 60_000 }, async () => {
+test('a tenant the store does not know is told', async () => {
   const unknown = await backtested('--tenant', 'acne');
   expect(unknown).toMatchObject({
     code: 2,

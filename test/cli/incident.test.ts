@@ -90,80 +90,74 @@ async function incidents(...args: string[]): Promise<Record<string, unknown>[]> 
 }
 const first = async (id: string) => json((await custody('incident', 'show', id, '--json')).out)[0];
 
-it(
-  'an analyst finds an incident, works on it and resolves it, and each step is in the ledger under their name',
-  { timeout: 120_000 },
-  async () => {
-    expect((await custody('incident', 'list')).out).toBe('no incidents\n');
-    await goInCircles('s-1');
-    const [found] = await vi.waitFor(
-      async () => {
-        const list = await incidents();
-        expect(list).toHaveLength(1);
-        return list;
-      },
-      { timeout: 30_000, interval: 200 },
-    );
-    const id = String(found?.['incident_id']);
-    expect(found).toMatchObject({
-      tenant: 'acme',
-      status: 'open',
-      disposition: 'undetermined',
-      assignee: '',
-    });
+it('an analyst finds an incident, works on it and resolves it, and each step is in the ledger under their name', async () => {
+  expect((await custody('incident', 'list')).out).toBe('no incidents\n');
+  await goInCircles('s-1');
+  const [found] = await vi.waitFor(
+    async () => {
+      const list = await incidents();
+      expect(list).toHaveLength(1);
+      return list;
+    },
+    { timeout: 120_000, interval: 200 },
+  );
+  const id = String(found?.['incident_id']);
+  expect(found).toMatchObject({
+    tenant: 'acme',
+    status: 'open',
+    disposition: 'undetermined',
+    assignee: '',
+  });
 
-    const shown = await custody('incident', 'show', id.slice(0, 8));
-    expect(shown.out).toContain(`incident ${id}`);
-    expect(shown.out).toContain('Timeline');
-    expect(shown.out).toMatch(/evidence [0-9a-f-]{36}/);
-    expect(shown.out).toContain(`custody incident assign ${id.slice(0, 8)}`);
-    expect(shown.out).not.toContain('\u001b');
-    const alerts = await custody('alerts');
-    expect(alerts.out).toContain(`incident ${id}, risk `);
-    expect(alerts.out).not.toContain('\u001b');
+  const shown = await custody('incident', 'show', id.slice(0, 8));
+  expect(shown.out).toContain(`incident ${id}`);
+  expect(shown.out).toContain('Timeline');
+  expect(shown.out).toMatch(/evidence [0-9a-f-]{36}/);
+  expect(shown.out).toContain(`custody incident assign ${id.slice(0, 8)}`);
+  expect(shown.out).not.toContain('\u001b');
+  const alerts = await custody('alerts');
+  expect(alerts.out).toContain(`incident ${id}, risk `);
+  expect(alerts.out).not.toContain('\u001b');
 
-    const steps = [
-      ['assign', id.slice(0, 8), 'bob'],
-      ['status', id.slice(0, 8), 'acknowledged'],
-      ['note', id, 'asked jo@example.test'],
-      ['disposition', id, 'benign_true_positive', '--resolve', '--note', 'a poller, on purpose'],
-    ];
-    for (const step of steps) {
-      const { code, out, err } = await custody('incident', ...step);
-      expect(code, err).toBe(0);
-      expect(out).toContain('changed_by ann');
-    }
-    await vi.waitFor(
-      async () =>
-        expect(await first(id)).toMatchObject({
-          incident: {
-            status: 'resolved',
-            assignee: 'bob',
-            disposition: 'benign_true_positive',
-            change_count: 4,
-          },
-        }),
-      { timeout: 30_000, interval: 200 },
-    );
-    const text = (await custody('incident', 'show', id)).out;
-    expect(text).toContain('by ann: assigned to bob');
-    expect(text).not.toContain('jo@example.test');
-    expect(await incidents()).toEqual([]);
-    expect(await incidents('--status', 'any', '--since', '1h', '--tenant', 'acme')).toHaveLength(1);
-    const kpi = json((await custody('incident', 'kpi', '--json', '--tenant', 'acme')).out);
-    expect(kpi[0]).toMatchObject({ incidents: 1, benign_true_positives: 1, false_positive_rate: 0 });
-    expect((await custody('incident', 'kpi')).out).toContain(String(kpi[0]?.['detector_id']));
+  const steps = [
+    ['assign', id.slice(0, 8), 'bob'],
+    ['status', id.slice(0, 8), 'acknowledged'],
+    ['note', id, 'asked jo@example.test'],
+    ['disposition', id, 'benign_true_positive', '--resolve', '--note', 'a poller, on purpose'],
+  ];
+  for (const step of steps) {
+    const { code, out, err } = await custody('incident', ...step);
+    expect(code, err).toBe(0);
+    expect(out).toContain('changed_by ann');
+  }
+  await vi.waitFor(
+    async () =>
+      expect(await first(id)).toMatchObject({
+        incident: {
+          status: 'resolved',
+          assignee: 'bob',
+          disposition: 'benign_true_positive',
+          change_count: 4,
+        },
+      }),
+    { timeout: 120_000, interval: 200 },
+  );
+  const text = (await custody('incident', 'show', id)).out;
+  expect(text).toContain('by ann: assigned to bob');
+  expect(text).not.toContain('jo@example.test');
+  expect(await incidents()).toEqual([]);
+  expect(await incidents('--status', 'any', '--since', '1h', '--tenant', 'acme')).toHaveLength(1);
+  const kpi = json((await custody('incident', 'kpi', '--json', '--tenant', 'acme')).out);
+  expect(kpi[0]).toMatchObject({ incidents: 1, benign_true_positives: 1, false_positive_rate: 0 });
+  expect((await custody('incident', 'kpi')).out).toContain(String(kpi[0]?.['detector_id']));
 
-    const status = await custody('status');
-    expect(status.out).toContain('detectors: 1 tenants');
-    expect(status.out).toMatch(/learning, in so many tenants: .*\w+ 1/);
-    const tenant = await custody('status', '--tenant', 'acme');
-    expect(tenant.out).toMatch(/learning what is normal for tenant acme:\n {2}\S+ +learning, \d+ seen/);
-    expect((await custody('status', '--tenant', 'nobody')).out).toContain(
-      'nothing is known of tenant nobody',
-    );
-  },
-);
+  const status = await custody('status');
+  expect(status.out).toContain('detectors: 1 tenants');
+  expect(status.out).toMatch(/learning, in so many tenants: .*\w+ 1/);
+  const tenant = await custody('status', '--tenant', 'acme');
+  expect(tenant.out).toMatch(/learning what is normal for tenant acme:\n {2}\S+ +learning, \d+ seen/);
+  expect((await custody('status', '--tenant', 'nobody')).out).toContain('nothing is known of tenant nobody');
+});
 
 it('refuses what makes no sense, with a sentence and the exit code for it', async () => {
   const [some] = await incidents('--status', 'any');
@@ -192,17 +186,13 @@ it('refuses what makes no sense, with a sentence and the exit code for it', asyn
   }
 });
 
-it(
-  'reads the stopped store, and says that a change needs the running pipeline',
-  { timeout: 60_000 },
-  async () => {
-    await pipeline?.stop();
-    pipeline = undefined;
-    const [some] = await incidents('--status', 'any');
-    const id = String(some?.['incident_id']);
-    expect((await custody('incident', 'show', id)).out).toContain('resolved');
-    const { code, err } = await custody('incident', 'status', id, 'in_progress');
-    expect(code).toBe(6);
-    expect(err).toContain('no pipeline runs on data directory');
-  },
-);
+it('reads the stopped store, and says that a change needs the running pipeline', async () => {
+  await pipeline?.stop();
+  pipeline = undefined;
+  const [some] = await incidents('--status', 'any');
+  const id = String(some?.['incident_id']);
+  expect((await custody('incident', 'show', id)).out).toContain('resolved');
+  const { code, err } = await custody('incident', 'status', id, 'in_progress');
+  expect(code).toBe(6);
+  expect(err).toContain('no pipeline runs on data directory');
+});

@@ -10,7 +10,7 @@ beforeAll(async () => {
   [arena, server] = await Promise.all([openArena(), startFront()]);
   await arena.write('acme', 3);
   await arena.store.close();
-}, 60_000);
+});
 afterAll(async () => {
   await server.stop();
   await arena.state.close();

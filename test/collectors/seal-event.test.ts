@@ -148,7 +148,7 @@ describe('detectors', () => {
   it.each<[string, readonly SealablePath[]]>([
     ['with the usual members sealed', configSchema.parse({}).subjects.fields],
     ['with every name sealed', [...SEALABLE_PATHS]],
-  ])('raise the same alerts for the same reasons %s', { timeout: 60_000 }, async (_, fields) => {
+  ])('raise the same alerts for the same reasons %s', async (_, fields) => {
     verifies('P5');
     const sealing = sealingOf(fields);
     const config = configSchema.parse({}).detect;

@@ -396,11 +396,11 @@ export function topicContract(name: string, open: OpenTopic): void {
           },
         });
         const over = consuming.finally(() => (isOver = true));
-        await vi.waitFor(() => expect(handled.get(1)).toBe(Number(end)), { timeout: 20_000 });
-        await vi.waitFor(() => expect(refused).toEqual(['0: cannot go on: a fork']), { timeout: 20_000 });
+        await vi.waitFor(() => expect(handled.get(1)).toBe(Number(end)), { timeout: 120_000 });
+        await vi.waitFor(() => expect(refused).toEqual(['0: cannot go on: a fork']), { timeout: 120_000 });
         await topic.append([record('key-0', 'more'), record('key-1', 'more'), record('key-2', 'more')]);
         const grown = Number((await topic.bounds(1)).end);
-        await vi.waitFor(() => expect(handled.get(1)).toBe(grown), { timeout: 20_000 });
+        await vi.waitFor(() => expect(handled.get(1)).toBe(grown), { timeout: 120_000 });
         expect(await topic.committed('g', 0)).toBeUndefined();
         expect(isOver).toBe(false);
         stop.abort();

@@ -130,13 +130,13 @@ describe('the brokers of docker-compose.yml', () => {
     const messages = ids.map((id) => ({ key: String(id), value: 'x', partition: id - 1 }));
     // Until the cluster has moved what the dead broker led, a send to it fails.
     const send = () =>
-      vi.waitFor(() => producer.send({ topic: 'custody.events', acks: -1, messages }), 60_000);
-    await vi.waitFor(() => producer.connect(), 60_000);
+      vi.waitFor(() => producer.send({ topic: 'custody.events', acks: -1, messages }), 120_000);
+    await vi.waitFor(() => producer.connect(), 120_000);
     await send();
     start(2);
     await send();
     await producer.disconnect();
     const offsets = await withAdmin((admin) => admin.fetchTopicOffsets('custody.events'));
     for (const { offset } of offsets) expect(Number(offset)).toBeGreaterThanOrEqual(2);
-  }, 120_000);
+  });
 });

@@ -114,7 +114,7 @@ describe('what three tenants do', () => {
   });
 });
 
-describe('what one tenant does', { timeout: 120_000 }, () => {
+describe('what one tenant does', () => {
   /** Alerts of `victim`, which works and is robbed while others do what is given, in the same engine. */
   function robbed(others: readonly string[], sharing: boolean): string[] {
     const victim = openOffice(undefined, { tenant: 'victim', sharing });

@@ -111,7 +111,6 @@ describe.skipIf(data === undefined)('attack sessions in the stream', () => {
 
   it.each(['one in twenty', 'one in five'] as const)(
     'that are %s cost less than 0.03 recall against learning switched off, and far more if everything were learned',
-    { timeout: 240_000 },
     (share) => {
       verifies('Q1');
       const { frozen: off, learning, everything } = played(share, 'dealt out');
@@ -124,7 +123,6 @@ describe.skipIf(data === undefined)('attack sessions in the stream', () => {
 
   it.each(['one in twenty', 'one in five'] as const)(
     'of one goal after the other that are %s cost less than 0.03 recall against never learning from an attack',
-    { timeout: 240_000 },
     (share) => {
       verifies('Q1');
       const { frozen: off, learning, withoutAttacks, everything } = played(share, 'persistent');

@@ -71,7 +71,6 @@ const recallAt = ({ at }: Quality, fpr: number) => at.find(({ fprMax }) => fprMa
 describe.skipIf(data === undefined)('recorded attacks', () => {
   test.each(['mcp', 'events'] as const)(
     'are told from benign sessions, in time, by %s, with learning on',
-    { timeout: 300_000 },
     async (form) => {
       const judged = await quality(form);
       const atOne = judged.at.find(({ fprMax }) => fprMax === 0.01);
@@ -84,14 +83,14 @@ describe.skipIf(data === undefined)('recorded attacks', () => {
     },
   );
 
-  test('of another kind are not seen in benign sessions on other servers', { timeout: 300_000 }, async () => {
+  test('of another kind are not seen in benign sessions on other servers', async () => {
     const { alerts, sessions } = await play({ stream: `${folder}livemcp_benign.events.jsonl.gz`, registry });
     const paged = new Set(alerts.filter(({ alert }) => isPaging(alert)).map(({ session }) => session));
     expect(sessions.size).toBe(41);
     expect(paged.size / sessions.size).toBeLessThanOrEqual(0.04);
   });
 
-  test('nor are they once the tenant has learned from other work', { timeout: 300_000 }, async () => {
+  test('nor are they once the tenant has learned from other work', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'custody-quality-'));
     const warmup = join(directory, 'warmup.jsonl');
     const stream = join(directory, 'stream.jsonl');

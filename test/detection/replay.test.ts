@@ -93,7 +93,7 @@ const tenantsOf = (records: readonly DetectRecord[]) => [
   ...new Set(records.map(({ event }) => event.tenant)),
 ];
 
-describe.each(traffics)('the log of %s', { timeout: 120_000 }, (name) => {
+describe.each(traffics)('the log of %s', (name) => {
   it('has alerts of several detectors in several tenants', () => {
     const { alerts } = trafficOf(name);
     expect(new Set(alerts.map(({ detector }) => detector.id)).size).toBeGreaterThan(4);
@@ -149,7 +149,7 @@ describe.each(traffics)('the log of %s', { timeout: 120_000 }, (name) => {
   });
 });
 
-describe.each(traffics)('records of %s that arrive up to five seconds late', { timeout: 120_000 }, (name) => {
+describe.each(traffics)('records of %s that arrive up to five seconds late', (name) => {
   it('give the same alert ids, but for few of detectors that know more than the session', () => {
     verifies('P5');
     const traffic = trafficOf(name);

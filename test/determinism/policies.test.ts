@@ -103,7 +103,7 @@ beforeAll(async () => {
   await Promise.all([...fleet.processes].map((process) => process.stop()));
   judged = (await recordsOf<CustodyEvent>('custody.events')).map(withDocuments);
   alerts = (await recordsOf<Alert>('custody.alerts')).flat();
-}, 90_000);
+});
 
 afterAll(async () => {
   await log.close();
@@ -253,5 +253,5 @@ describe('rules and a registry that change while a fleet works', () => {
     const { code, stdout, stderr } = await fleet.cli('replay', '--diff');
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect(stderr).toContain(`replayed ${posted} events, ${alerts.length} alerts`);
-  }, 60_000);
+  });
 });

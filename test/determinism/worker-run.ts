@@ -13,7 +13,7 @@ import { kafkaConfig } from '../streams/kafka-harness.ts';
 import type { WorkerCounts, WorkerOptions } from './child/worker.ts';
 
 const script = fileURLToPath(new URL('./child/worker.ts', import.meta.url));
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 120_000;
 
 /** What a run of some workers over a recorded log left behind. */
 export interface WorkerRun {

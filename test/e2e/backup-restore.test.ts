@@ -49,7 +49,7 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
     collector = await fleet.start('collector');
     ledger = await fleet.start('ledger');
     notary = await fleet.start('notary');
-  }, 120_000);
+  });
   afterAll(async () => {
     await fleet.stop();
     await rm(folder, { recursive: true, force: true });
@@ -81,18 +81,14 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
       `SELECT idempotency_key AS mark, toString(count()) AS n FROM custody.entries WHERE kind = 'event' AND event_kind != 'policy_document' GROUP BY mark`,
     );
   const untilStored = () =>
-    until('every record to be in the ledger', async () => (await stored()).length === sent.length, 30_000);
+    until('every record to be in the ledger', async () => (await stored()).length === sent.length);
 
   const untilSigned = () =>
-    until(
-      'every entry to be signed',
-      async () => {
-        const { stdout } = await fleet.cli('verify', '--json');
-        const { verified_up_to } = JSON.parse(stdout) as Signed;
-        return verified_up_to.every(({ unsigned }) => unsigned === '0');
-      },
-      60_000,
-    );
+    until('every entry to be signed', async () => {
+      const { stdout } = await fleet.cli('verify', '--json');
+      const { verified_up_to } = JSON.parse(stdout) as Signed;
+      return verified_up_to.every(({ unsigned }) => unsigned === '0');
+    });
 
   async function verification(...args: string[]): Promise<Verification & { readonly code: number | null }> {
     const { code, stdout } = await fleet.cli('verify', '--json', ...args);
@@ -119,7 +115,7 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
     await untilStored();
     await untilSigned();
     expect([await ledger.stop(), await notary.stop()]).toEqual([0, 0]);
-  }, 120_000);
+  });
 
   test('with the older copy in its place, the ledger refuses, says so and writes nothing', async () => {
     verifies('P2');
@@ -130,7 +126,7 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
     expect(await stored()).toHaveLength(60);
 
     ledger = await fleet.start('ledger');
-    await until('the ledger to refuse', async () => (await readiness(ledger)).status === 503, 30_000);
+    await until('the ledger to refuse', async () => (await readiness(ledger)).status === 503);
     const { text } = await readiness(ledger);
     expect(text).toContain('"component":"ledger","code":"integrity"');
     expect(text).toContain('ROLLBACK');
@@ -142,20 +138,20 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
     const { code, verdict, findings } = await verification();
     expect([code, verdict]).toEqual([3, 'invalid']);
     expect(new Set(findings.map(({ cause }) => cause))).toEqual(new Set(['TRUNCATED', 'ROLLBACK']));
-  }, 60_000);
+  });
 
   test('records sent meanwhile are accepted and wait in the log', async () => {
     await send(10);
     expect(await stored()).toHaveLength(60);
     expect(await ledger.stop()).toBe(0);
-  }, 30_000);
+  });
 
   test('a dry run of refill says what it would put back, and writes nothing', async () => {
     const { code, stdout } = await fleet.cli('refill', '--dry-run', '--json');
     expect(code).toBe(0);
     expect(missingIn(stdout)).toBe(60);
     expect(await stored()).toHaveLength(60);
-  }, 30_000);
+  });
 
   test('refill puts back what the ledger had, the notary what it signed; a second time nothing is missing', async () => {
     const { code, stdout } = await fleet.cli('refill', '--json');
@@ -165,11 +161,11 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
     const between = await verification();
     expect(between.findings.map(({ cause }) => cause)).toEqual(['ROLLBACK']);
     notary = await fleet.start('notary');
-    await until('the anchor log to be whole', async () => (await verification()).code === 0, 30_000);
+    await until('the anchor log to be whole', async () => (await verification()).code === 0);
     expect((await readiness(notary)).status).toBe(200);
     expect(await verification('--rebuild')).toMatchObject({ code: 0, verdict: 'valid', findings: [] });
     expect((await fleet.cli('refill', '--dry-run')).stdout).toBe('nothing is missing\n');
-  }, 120_000);
+  });
 
   test('the ledger goes on, and every record is there exactly once', async () => {
     verifies('P1', 'P2');
@@ -182,7 +178,7 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
     expect(new Set(rows.map(({ n }) => n))).toEqual(new Set(['1']));
     await untilSigned();
     expect(await verification('--rebuild')).toMatchObject({ code: 0, verdict: 'valid', findings: [] });
-  }, 120_000);
+  });
 
   test('what the log no longer has cannot be put back: refill says which records, and writes nothing', async () => {
     expect([await ledger.stop(), await notary.stop()]).toEqual([0, 0]);
@@ -197,7 +193,7 @@ describe.skipIf(why !== undefined)('a store is restored from a copy that is olde
       /the log no longer has records \d+ to \d+; restore a newer backup of the store first/,
     );
     expect(await stored()).toHaveLength(60);
-  }, 60_000);
+  });
 });
 
 const missingIn = (reports: string): number =>

@@ -68,7 +68,7 @@ test('the section Grow of the README, its file and commands as written but for t
   });
   let output = '';
   fleet.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  await until('all seven processes', () => (output.match(/is ready/g) ?? []).length === 7, 150_000).catch(
+  await until('all seven processes', () => (output.match(/is ready/g) ?? []).length === 7).catch(
     (error: unknown) => {
       throw new Error(output, { cause: error });
     },
@@ -88,10 +88,8 @@ test('the section Grow of the README, its file and commands as written but for t
     }),
   });
   expect(answer.status).toBe(200);
-  await until(
-    'the alert to be in the ledger',
-    async () => (await shell('npx custody alerts')).includes('scope-drift'),
-    60_000,
+  await until('the alert to be in the ledger', async () =>
+    (await shell('npx custody alerts')).includes('scope-drift'),
   );
   const seen = await shell(look);
   // The event, and in each partition a record of the rules in force.

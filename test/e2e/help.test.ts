@@ -25,20 +25,16 @@ const partsOf = (text: string) => {
   return /^Commands:$/m.test(text) ? names.filter((name) => name !== 'help') : [];
 };
 
-test.each(commands)(
-  'custody %s, and every part of it, has help with examples, and prints JSON',
-  { timeout: 120_000 },
-  (words) => {
-    const { stdout, status } = help(words);
-    expect(status).toBe(0);
-    expect(stdout).toMatch(/^Examples:$/m);
-    const parts = partsOf(stdout);
-    for (const part of parts) {
-      const own = help(`${words} ${part}`);
-      expect(own.status, part).toBe(0);
-      expect(own.stdout, part).toContain('--json');
-    }
-    // A group prints nothing but what its parts do.
-    if (words !== 'tap' && parts.length === 0) expect(stdout).toContain('--json');
-  },
-);
+test.each(commands)('custody %s, and every part of it, has help with examples, and prints JSON', (words) => {
+  const { stdout, status } = help(words);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^Examples:$/m);
+  const parts = partsOf(stdout);
+  for (const part of parts) {
+    const own = help(`${words} ${part}`);
+    expect(own.status, part).toBe(0);
+    expect(own.stdout, part).toContain('--json');
+  }
+  // A group prints nothing but what its parts do.
+  if (words !== 'tap' && parts.length === 0) expect(stdout).toContain('--json');
+});

@@ -123,14 +123,10 @@ test(
     }
 
     const pipeline = await startPipelineProcess(dataDir, env);
-    await until(
-      'every stage to catch up',
-      async () => {
-        const status = await statusOf(pipeline);
-        return status.topics.every(({ lag }) => Object.values(lag).every((records) => records === '0'));
-      },
-      60_000,
-    );
+    await until('every stage to catch up', async () => {
+      const status = await statusOf(pipeline);
+      return status.topics.every(({ lag }) => Object.values(lag).every((records) => records === '0'));
+    });
 
     const rows = await queryRows<{ idempotency_key: string; n: string }>(
       pipeline,

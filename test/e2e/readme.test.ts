@@ -49,26 +49,21 @@ describe('the commands of the README, run as written but for the ports', () => {
     return stdout;
   }
 
-  test(
-    'the first event is accepted, raises an alert, can be queried and verified',
-    { timeout: 60_000 },
-    async () => {
-      const [send, look] = await shellBlocks('The first event, in a minute');
-      expect(await run(send ?? '')).toContain('"accepted":1');
-      await until(
-        'the alert to be in the ledger',
-        async () => (await queryRows(pipeline, 'SELECT 1 FROM custody.alerts')).length > 0,
-      );
-      const output = await run(look ?? '');
-      expect(output).toContain('scope-drift');
-      expect(output).toContain('agent-7\tread_file\tallow');
-      expect(output).toContain('valid');
-    },
-  );
+  test('the first event is accepted, raises an alert, can be queried and verified', async () => {
+    const [send, look] = await shellBlocks('The first event, in a minute');
+    expect(await run(send ?? '')).toContain('"accepted":1');
+    await until(
+      'the alert to be in the ledger',
+      async () => (await queryRows(pipeline, 'SELECT 1 FROM custody.alerts')).length > 0,
+    );
+    const output = await run(look ?? '');
+    expect(output).toContain('scope-drift');
+    expect(output).toContain('agent-7\tread_file\tallow');
+    expect(output).toContain('valid');
+  });
 
   test.skipIf(missingTools !== '')(
     `a bundle for somebody else is made and verifies, also with the shell script ${missingTools}`,
-    { timeout: 120_000 },
     async () => {
       const [block] = await shellBlocks('Evidence for somebody else');
       const output = await run(block ?? '');

@@ -25,7 +25,7 @@ beforeAll(async () => {
   const made = await fleet.cli('topics', '--create');
   if (made.code !== 0) throw new Error(made.stdout + made.stderr);
   for (const process of await Promise.all(CREW.map((role) => fleet.start(role)))) running.add(process);
-}, 120_000);
+});
 afterAll(async () => {
   if (why === undefined) await fleet.stop();
 });
@@ -96,7 +96,6 @@ async function isCaughtUp(): Promise<boolean> {
 
 test.skipIf(why !== undefined)(
   'every role is replaced under load: no acknowledged record is lost, none is there twice, and every process ends as asked',
-  { timeout: 240_000 },
   async () => {
     verifies('P1', 'P2', 'P6');
     const acknowledged: string[] = [];
@@ -113,7 +112,7 @@ test.skipIf(why !== undefined)(
     expect(ends.map(({ role, code }) => `${role} ${code ?? 'killed'}`)).toEqual(
       CREW.map((role) => `${role} 0`),
     );
-    await until('every group to catch up', isCaughtUp, 60_000);
+    await until('every group to catch up', isCaughtUp);
 
     const rows = await fleet.rows<{ mark: string; n: string }>(
       `SELECT idempotency_key AS mark, toString(count()) AS n FROM custody.entries WHERE topic = 'custody.events' AND kind = 'event' AND event_kind != 'policy_document' GROUP BY mark`,

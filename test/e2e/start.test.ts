@@ -41,30 +41,26 @@ describe('custody start', () => {
     expect(second.stderr).toMatch(/cannot open data directory .*another custody process \(pid \d+\)/);
   });
 
-  test(
-    'a taken port is refused with one sentence that names the key, and exit code 5',
-    { timeout: 90_000 },
-    async () => {
-      const taken = createServer();
-      taken.listen(0, '127.0.0.1');
-      await once(taken, 'listening');
-      const { port } = taken.address() as AddressInfo;
-      for (const variable of Object.keys(freePorts)) {
-        const dir = await mkdtemp(join(tmpdir(), 'custody-port-'));
-        const result = await runCli(['start', '--data-dir', dir], {
-          ...freePorts,
-          CUSTODY_LOG_LEVEL: 'silent',
-          [variable]: String(port),
-        });
-        expect(result.stderr).toContain(`127.0.0.1:${port}`);
-        expect(result.stderr).toContain(variable);
-        expect(result.stderr.trim().split('\n')).toHaveLength(1);
-        expect(result.code).toBe(5);
-        await rm(dir, { recursive: true, force: true });
-      }
-      taken.close();
-    },
-  );
+  test('a taken port is refused with one sentence that names the key, and exit code 5', async () => {
+    const taken = createServer();
+    taken.listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    for (const variable of Object.keys(freePorts)) {
+      const dir = await mkdtemp(join(tmpdir(), 'custody-port-'));
+      const result = await runCli(['start', '--data-dir', dir], {
+        ...freePorts,
+        CUSTODY_LOG_LEVEL: 'silent',
+        [variable]: String(port),
+      });
+      expect(result.stderr).toContain(`127.0.0.1:${port}`);
+      expect(result.stderr).toContain(variable);
+      expect(result.stderr.trim().split('\n')).toHaveLength(1);
+      expect(result.code).toBe(5);
+      await rm(dir, { recursive: true, force: true });
+    }
+    taken.close();
+  });
 
   test('a data directory that cannot be made is refused with one sentence', async () => {
     const result = await runCli(['start', '--data-dir', '/etc/passwd/custody'], freePorts);

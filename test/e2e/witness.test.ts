@@ -131,7 +131,7 @@ describe('custody witness', () => {
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     }
     expect(acknowledged).toBeGreaterThan(2);
-  }, 60_000);
+  });
 
   it.each([
     [['-k', 'missing.key'], 'cannot read key missing.key: ENOENT'],

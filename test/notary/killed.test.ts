@@ -105,7 +105,6 @@ describe('a notary that is killed', () => {
         return;
       }
     },
-    120_000,
   );
 });
 

@@ -153,7 +153,7 @@ test('acts asked for in the process and through the state directory are entered 
   const entered = await notary?.enter(act);
   expect(entered).toMatchObject({ seq: 1n });
   const { id } = await requestAct(arena.state.path, { ...act, hold_id: 'h-2' });
-  const place = await awaitAct(arena.state.path, id, 5_000);
+  const place = await awaitAct(arena.state.path, id, 120_000);
   expect(place?.size).toBe((place?.seq ?? 0n) + 1n);
   expect(
     (await arena.entries()).map((entry) => (entry.type === 'hold' ? entry.hold_id : entry.type)),
@@ -169,7 +169,7 @@ test('a request that is no act is refused with the reason', async () => {
   });
   writeFileSync(join(arena.state.path, 'requests', `${id}.json`), '{"type":"checkpoint"}');
   await start().start();
-  await expect(awaitAct(arena.state.path, id, 5_000)).rejects.toThrow(/not an act/);
+  await expect(awaitAct(arena.state.path, id, 120_000)).rejects.toThrow(/not an act/);
 });
 
 test('a rotation is signed by both keys, and the new one signs from then on', async () => {

@@ -207,13 +207,13 @@ it('refuses an erasure under a legal hold, as the notary signed it', async () =>
   const hold = await requestAct(stateDir, { type: 'hold', hold_id: 'case-7', tenant: 'acme', ...by });
   // From the moment it is asked for, entered or not.
   expect((await custody('subject', 'erase', 'acme', ann, ...act)).err).toMatch(/legal hold case-7 covers/);
-  expect(await awaitAct(stateDir, hold.id, 20_000)).toBeDefined();
+  expect(await awaitAct(stateDir, hold.id, 120_000)).toBeDefined();
   const refused = await custody('subject', 'erase', 'acme', ann, ...act);
   expect(refused.code).toBe(6);
   expect(refused.err).toMatch(/cannot erase subj-[0-9a-f]+: legal hold case-7 covers tenant acme/);
   expect((await custody('subject', 'erase', 'acme', ann, '--dry-run', ...act)).code).toBe(6);
   const release = await requestAct(stateDir, { type: 'hold_released', hold_id: 'case-7', ...by });
-  expect(await awaitAct(stateDir, release.id, 20_000)).toBeDefined();
+  expect(await awaitAct(stateDir, release.id, 120_000)).toBeDefined();
 });
 
 it('erases: the fields cannot be read again, no row changed, every hash and the verdict as before', async () => {

@@ -127,7 +127,7 @@ describe('custody retention and custody hold', () => {
         },
       ]);
       await vi.waitFor(async () => expect(await goes()).toEqual([dayText(0)]), {
-        timeout: 20_000,
+        timeout: 120_000,
         interval: 100,
       });
       const refused = await custody('retention', 'run', '--operator', 'ops');
@@ -180,7 +180,7 @@ describe('custody retention and custody hold', () => {
           expect(printed.stays[0]).toMatchObject({ day: dayText(4) });
           expect(printed.goes).toEqual([]);
         },
-        { timeout: 30_000, interval: 200 },
+        { timeout: 120_000, interval: 200 },
       );
       expect((await pipeline.status()).alarms).toEqual([]);
     });

@@ -104,10 +104,13 @@ describe('delivery to real receivers', () => {
     ]);
     for (const sinkConfig of config.sinks) await start(sinkConfig);
     await append(0, 100);
-    await vi.waitFor(() => expect(got.length).toBeGreaterThan(30), { timeout: 10_000, interval: 2 });
+    await vi.waitFor(() => expect(got.length).toBeGreaterThan(30), { timeout: 120_000, interval: 2 });
     await first.close();
     await append(100, 150);
-    await vi.waitFor(async () => expect(await committed('soc')).toBe(150n), { timeout: 10_000, interval: 5 });
+    await vi.waitFor(async () => expect(await committed('soc')).toBe(150n), {
+      timeout: 120_000,
+      interval: 5,
+    });
     expect(await committed('hook')).not.toBe(150n);
     const lines = readFileSync(join(dataDir, 'alerts', 'soc.ocsf.ndjson'), 'utf8')
       .trimEnd()
@@ -119,7 +122,7 @@ describe('delivery to real receivers', () => {
     const second = await startReceiver(status(204), { identity, port: first.port });
     cleanups.push(() => second.close());
     await vi.waitFor(async () => expect(await committed('hook')).toBe(150n), {
-      timeout: 10_000,
+      timeout: 120_000,
       interval: 5,
     });
     expect(new Set([...got, ...second.received.map(({ headers }) => headers['webhook-id'])])).toEqual(
@@ -146,11 +149,11 @@ describe('delivery to real receivers', () => {
     ]);
     await append(0, 400);
     const run = await start(config.sinks[0]!);
-    await vi.waitFor(() => expect(taken).toBeGreaterThan(20), { timeout: 10_000, interval: 1 });
+    await vi.waitFor(() => expect(taken).toBeGreaterThan(20), { timeout: 120_000, interval: 1 });
     await run.stop();
     await start(config.sinks[0]!);
     await vi.waitFor(async () => expect(await committed('hook')).toBe(400n), {
-      timeout: 10_000,
+      timeout: 120_000,
       interval: 5,
     });
     expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id']))).toEqual(idsOf(0, 400));
@@ -169,13 +172,13 @@ describe('delivery to real receivers', () => {
       await start(config.sinks[0]!);
       await append(0, 50);
       await vi.waitFor(async () => expect(await committed('siem')).toBe(50n), {
-        timeout: 10_000,
+        timeout: 120_000,
         interval: 5,
       });
       daemon.freeze();
       await append(50, 100);
       await vi.waitFor(async () => expect(await committed('siem')).toBe(100n), {
-        timeout: 10_000,
+        timeout: 120_000,
         interval: 5,
       });
       await daemon.kill('SIGKILL');
@@ -186,7 +189,7 @@ describe('delivery to real receivers', () => {
           expect(new Set(daemon.received().map(({ sd }) => /uid="([^"]*)"/.exec(sd)?.[1]))).toEqual(
             idsOf(0, 150),
           ),
-        { timeout: 15_000, interval: 25 },
+        { timeout: 120_000, interval: 25 },
       );
     },
   );

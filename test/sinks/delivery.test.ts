@@ -62,7 +62,7 @@ const append = (alerts: readonly Alert[]) =>
     .append(alerts.map((alert) => ({ key: alert.tenant, value: Buffer.from(JSON.stringify(alert)) })));
 const committed = (id: string) => log.topic('custody.alerts').committed(`sink.${id}`, 0);
 const drained = (id: string, count: number) =>
-  vi.waitFor(async () => expect(await committed(id)).toBe(BigInt(count)), { timeout: 10_000, interval: 5 });
+  vi.waitFor(async () => expect(await committed(id)).toBe(BigInt(count)), { timeout: 120_000, interval: 5 });
 const value = async (metric: { get(): Promise<{ values: { value: number; labels: object }[] }> }) =>
   (await metric.get()).values;
 async function deadLetters(): Promise<Malformed[]> {
@@ -381,7 +381,7 @@ describe('delivery', () => {
       topic: shortened,
       onIntegrity: ({ message }, place) => alarms.push(`${place}: ${message}`),
     });
-    await vi.waitFor(() => expect(alarms).toHaveLength(1));
+    await vi.waitFor(() => expect(alarms).toHaveLength(1), 120_000);
     expect(alarms[0]).toMatch(/^custody\.alerts\/0: cannot consume .* from offset 8: the log holds 0 to 3$/);
     // The log grows past where it was refused, and another sink has all of it by then.
     await append(many(10).slice(3));
@@ -401,7 +401,7 @@ describe('delivery', () => {
     ]);
     await append(many(1));
     await start(sink, { onBug: (error) => bugs.push(error) });
-    await vi.waitFor(() => expect(bugs).toHaveLength(1));
+    await vi.waitFor(() => expect(bugs).toHaveLength(1), 120_000);
     expect(bugs[0]).toBeInstanceOf(TypeError);
     expect(await committed('a')).toBeUndefined();
   });

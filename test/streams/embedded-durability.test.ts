@@ -57,7 +57,7 @@ describe('an acknowledged append', () => {
       await log.close();
     }
     expect(acknowledged.size).toBeGreaterThan(60);
-  }, 60_000);
+  });
 
   const strace = spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0;
   it.skipIf(!strace)('has been flushed before it resolves (needs strace)', async () => {

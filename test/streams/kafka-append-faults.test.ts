@@ -36,7 +36,7 @@ describe('appending to a Kafka of three brokers that die', () => {
   let cluster: KafkaCluster;
   beforeAll(async () => {
     cluster = await startKafkaCluster({ brokers: 3 });
-  }, 120_000);
+  });
   afterAll(() => cluster.stop());
 
   it('keeps every acknowledged record once, at its place, in the order of its caller', async () => {
@@ -83,5 +83,5 @@ describe('appending to a Kafka of three brokers that die', () => {
       0,
     );
     expect(stored.size).toBeLessThanOrEqual(total + failed + KEYS.length);
-  }, 90_000);
+  });
 });

@@ -7,7 +7,7 @@ import { kafkaConfig, startKafkaLog } from './kafka-harness.ts';
 let broker: FoundBroker;
 beforeAll(async () => {
   broker = await findBroker();
-}, 120_000);
+});
 afterAll(() => broker.stop());
 
 claimContract('Kafka', async () => {

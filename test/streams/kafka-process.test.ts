@@ -15,7 +15,7 @@ let config: KafkaLogConfig;
 const children: ChildProcess[] = [];
 beforeAll(async () => {
   broker = await findBroker();
-}, 120_000);
+});
 afterAll(() => broker.stop());
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
@@ -39,8 +39,7 @@ function startWorker(body: string) {
   createInterface({ input: child.stdout }).on('line', (text) => lines.push(text));
   return {
     lines,
-    line: (text: string) =>
-      expect.poll(() => lines.some((line) => line.startsWith(text)), { timeout: 20_000 }).toBe(true),
+    line: (text: string) => expect.poll(() => lines.some((line) => line.startsWith(text))).toBe(true),
     signal: (name: NodeJS.Signals) => child.kill(name),
     tell: (text: string) => child.stdin.write(`${text}\n`),
     ended: once(child, 'exit'),
@@ -89,14 +88,14 @@ describe('a worker on Kafka that is stopped or killed', () => {
     expect(worker.lines).toContain('confirm MovedError');
     await pause(500);
     expect(await topic.committed('g', 0)).toBe(committed);
-  }, 40_000);
+  });
 
   it('leaves its batch to another when it is killed in a handler', async () => {
     const { topic, worker } = await workerInHandler('await new Promise(() => undefined);');
     worker.signal('SIGKILL');
     const { records } = await collect(topic, 1, { group: 'g' });
     expect(records).toHaveLength(1);
-  }, 40_000);
+  });
 
   it('leaves no part of a write it was killed or stopped in, and holds nobody up', async () => {
     await open();
@@ -139,5 +138,5 @@ describe('a worker on Kafka that is stopped or killed', () => {
       expect(await claim.isHeld()).toBe(true);
       await claim.release();
     }
-  }, 60_000);
+  });
 });

@@ -13,7 +13,7 @@ beforeAll(async () => {
   broker = await findBroker();
   admin = new kafkajs.Kafka({ brokers: broker.bootstrap, logLevel: kafkajs.logLevel.NOTHING }).admin();
   await admin.connect();
-}, 120_000);
+});
 afterAll(async () => {
   await admin.disconnect();
   await broker.stop();
@@ -48,7 +48,7 @@ describe('a Kafka group behind the oldest kept record', () => {
     expect(records.map(text)).toEqual(['12', '13', '14', '15', '16', '17', '18', '19']);
     expect(await missed()).toBe(7);
     await log.close();
-  }, 40_000);
+  });
 
   it('does so also when retention overtakes it while it handles, and never commits a lower offset', async () => {
     const { log, topic, removeBefore, missed } = await openWithRecords(5);
@@ -73,7 +73,7 @@ describe('a Kafka group behind the oldest kept record', () => {
     expect((await collect(topic, 1, { group: 'g' })).records.map(text)).toEqual(['last']);
     expect(await missed()).toBeUndefined();
     await log.close();
-  }, 40_000);
+  });
 
   it.each([2n, 21n])(
     'stops with an alarm where a stage of its own position asks for offset %s',
@@ -89,7 +89,6 @@ describe('a Kafka group behind the oldest kept record', () => {
       await expect(consumed).rejects.toBeInstanceOf(IntegrityError);
       await log.close();
     },
-    40_000,
   );
 
   it('ends with the error of startOffset', async () => {
@@ -103,5 +102,5 @@ describe('a Kafka group behind the oldest kept record', () => {
     });
     await expect(consumed).rejects.toBe(failure);
     await log.close();
-  }, 40_000);
+  });
 });

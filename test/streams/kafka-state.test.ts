@@ -16,7 +16,7 @@ beforeAll(async () => {
   });
   admin = new kafkajs.Kafka({ brokers: cluster.bootstrap, logLevel: kafkajs.logLevel.NOTHING }).admin();
   await admin.connect();
-}, 120_000);
+});
 afterAll(async () => {
   await admin.disconnect();
   await cluster.stop();
@@ -72,7 +72,7 @@ describe('state on a compacted topic', () => {
     expect(new Map(texts as [string, string][])).toEqual(expected);
     await claim.release();
     await log.close();
-  }, 60_000);
+  });
 
   it('holds 50,000 names and a value of 15 MB', async () => {
     const { log, claim } = await open();
@@ -85,7 +85,7 @@ describe('state on a compacted topic', () => {
     expect(found.get('large')?.length).toBe(15 * MiB);
     await claim.release();
     await log.close();
-  }, 40_000);
+  });
 
   it('refuses a value that no request can hold and keeps the claim', async () => {
     const { log, claim } = await open();
@@ -117,7 +117,7 @@ describe('state on a compacted topic', () => {
     await wrote;
     await claim.release();
     await log.close();
-  }, 40_000);
+  });
 });
 
 async function countStored(reader: KafkaReader, topic: string): Promise<number> {

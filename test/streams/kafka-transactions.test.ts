@@ -18,7 +18,7 @@ let ends: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
   broker = await findBroker();
-}, 120_000);
+});
 afterAll(() => broker.stop());
 
 beforeEach(async () => {
@@ -101,9 +101,9 @@ describe('a Kafka topic with transactions', () => {
       signal: stop.signal,
       handle: ({ records }) => Promise.resolve(void seen.push(...records.map(text))),
     });
-    await vi.waitFor(() => expect(seen).toEqual(['before']), { timeout: 10_000 });
+    await vi.waitFor(() => expect(seen).toEqual(['before']), { timeout: 120_000 });
     await a.end(true);
-    await vi.waitFor(() => expect(seen).toEqual(['before', 'in it', 'behind']), { timeout: 10_000 });
+    await vi.waitFor(() => expect(seen).toEqual(['before', 'in it', 'behind']), { timeout: 120_000 });
     stop.abort();
     await consumed;
   });
@@ -124,7 +124,7 @@ describe('a Kafka topic with transactions', () => {
       await transaction.abort();
     }
     const end = 6n;
-    await vi.waitFor(async () => expect((await topic.bounds(0)).end).toBe(end), { timeout: 5_000 });
+    await vi.waitFor(async () => expect((await topic.bounds(0)).end).toBe(end), { timeout: 120_000 });
     const batches: Batch[] = [];
     const stop = new AbortController();
     const consumed = topic.consume({
@@ -132,7 +132,7 @@ describe('a Kafka topic with transactions', () => {
       signal: stop.signal,
       handle: (batch) => Promise.resolve(void batches.push(batch)),
     });
-    await vi.waitFor(async () => expect(await topic.committed('g', 0)).toBe(end), { timeout: 10_000 });
+    await vi.waitFor(async () => expect(await topic.committed('g', 0)).toBe(end), { timeout: 120_000 });
     expect(await topicStatus(log, { 'custody.events': ['g'] }, metrics)).toMatchObject([{ lag: { g: '0' } }]);
     const [lag] = (await metrics.lag.get()).values;
     expect(lag).toMatchObject({ labels: { group: 'g', topic: 'custody.events' }, value: 0 });

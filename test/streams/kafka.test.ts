@@ -8,7 +8,7 @@ let broker: FoundBroker;
 beforeAll(async () => {
   broker = await findBroker();
   process.stdout.write(`Kafka suite: ${broker.description}\n`);
-}, 120_000);
+});
 afterAll(() => broker.stop());
 
 topicContract('Kafka', async (partitions) => {

@@ -9,13 +9,11 @@ import {
   type Admin,
   type KafkaConfig,
 } from 'kafkajs';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createAuthority, type CertificateAuthority } from '../support/certificates.ts';
 import { startKafkaCluster, type KafkaCluster } from '../support/kafka/cluster.ts';
 import { findBroker } from '../support/kafka/find-broker.ts';
 import { startTcpProxy, type TcpProxy } from '../support/kafka/tcp-proxy.ts';
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const connectTo = (brokers: string[], config: Partial<KafkaConfig> = {}): Kafka =>
   new Kafka({ brokers, logLevel: logLevel.NOTHING, ...config });
@@ -45,7 +43,7 @@ async function readValues(kafka: Kafka, topic: string, count: number): Promise<r
       return Promise.resolve();
     },
   });
-  await expect.poll(() => values.length, { timeout: 30_000 }).toBeGreaterThanOrEqual(count);
+  await expect.poll(() => values.length).toBeGreaterThanOrEqual(count);
   return values;
 }
 

@@ -109,7 +109,7 @@ export async function runCli(
 export async function until(
   what: string,
   condition: () => Promise<boolean> | boolean,
-  deadlineMs = 20_000,
+  deadlineMs = 180_000,
 ): Promise<void> {
   const end = performance.now() + deadlineMs;
   for (;;) {

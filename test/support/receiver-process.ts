@@ -2,9 +2,10 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
-/** Resolves when the port answers, a second or two after the process started; `failed` tells that it never will, and why. */
+/** Resolves when the port answers, usually within two seconds; `failed` tells that it never will, and why. */
 export async function untilListening(port: number, failed: () => string | undefined): Promise<void> {
-  for (let tries = 0; tries < 600; tries += 1) {
+  const end = performance.now() + 120_000;
+  while (performance.now() < end) {
     const complaint = failed();
     if (complaint !== undefined) throw new Error(`the receiver ended: ${complaint}`);
     const socket = connect(port, '127.0.0.1');

@@ -67,7 +67,7 @@ describe.skipIf(missing !== undefined)('verify.html, opened from disk without a 
     expect(verdict.verdict).toBe('undecidable');
   });
 
-  it('gives the verdict that Node gives of an attack of each kind', { timeout: 90_000 }, async () => {
+  it('gives the verdict that Node gives of an attack of each kind', async () => {
     const wrong: string[] = [];
     for (const { title, files, trust = TRUST } of CHOSEN) {
       const verdict = await shown(await zipOf(files()), trust);

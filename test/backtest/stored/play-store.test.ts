@@ -116,7 +116,7 @@ const play = (threads: number, fromMs = 0, tenant?: string) =>
 const ids = (alerts: readonly Alert[]) => alerts.map(({ alert_id: id }) => id).sort();
 
 describe('stored history', () => {
-  test('gives the alerts the live engine raised, on one thread or two', { timeout: 120_000 }, async () => {
+  test('gives the alerts the live engine raised, on one thread or two', async () => {
     expect(live.length).toBeGreaterThan(5);
     const one = await play(1);
     expect(one.events).toBe(events.length);
@@ -126,21 +126,17 @@ describe('stored history', () => {
     expect((await play(2)).alerts).toEqual(one.alerts);
   });
 
-  test(
-    'before the range it is learned from, and alerts are of the range and the tenant',
-    { timeout: 120_000 },
-    async () => {
-      const fromMs = startMs + 450_000;
-      const later = live.filter(({ time_unix_nano: time }) => Number(time.slice(0, -6)) >= fromMs);
-      expect(later.length).toBeGreaterThan(0);
-      expect(later.length).toBeLessThan(live.length);
-      expect(ids((await play(2, fromMs)).alerts)).toEqual(ids(later));
-      expect([...(await play(2, fromMs)).sessions]).toEqual(['s-1-1']);
-      const own = await play(1, 0, 'tenant-1');
-      expect([...own.sessions]).toEqual(['s-1-1']);
-      expect(ids(own.alerts)).toEqual(ids(live.filter(({ tenant }) => tenant === 'tenant-1')));
-    },
-  );
+  test('before the range it is learned from, and alerts are of the range and the tenant', async () => {
+    const fromMs = startMs + 450_000;
+    const later = live.filter(({ time_unix_nano: time }) => Number(time.slice(0, -6)) >= fromMs);
+    expect(later.length).toBeGreaterThan(0);
+    expect(later.length).toBeLessThan(live.length);
+    expect(ids((await play(2, fromMs)).alerts)).toEqual(ids(later));
+    expect([...(await play(2, fromMs)).sessions]).toEqual(['s-1-1']);
+    const own = await play(1, 0, 'tenant-1');
+    expect([...own.sessions]).toEqual(['s-1-1']);
+    expect(ids(own.alerts)).toEqual(ids(live.filter(({ tenant }) => tenant === 'tenant-1')));
+  });
 
   test('what fired and what people decided is asked of the store', async () => {
     const range = { warmupFromMs: 0, fromMs: 0, toMs: startMs * 2, tenant: undefined };

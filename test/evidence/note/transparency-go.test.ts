@@ -107,7 +107,6 @@ it.runIf(hasGo)(
     expect(by.map(({ key }) => key)).toEqual(keys);
     expect(Math.abs(Number(by[1]?.timeSec) - Date.now() / 1000)).toBeLessThan(300);
   },
-  240_000,
 );
 
 it.skipIf(hasGo)(

@@ -33,7 +33,7 @@ async function daemon(options: SyslogDaemonOptions = {}): Promise<SyslogDaemon> 
 const open = (port: number, changes: object = {}) =>
   openAnchor({ id: 'siem', type: 'siem', host: '127.0.0.1', port, transport: 'tcp', ...changes });
 const arrived = (at: SyslogDaemon, count: number) =>
-  vi.waitFor(() => expect(at.received()).toHaveLength(count), { timeout: 20_000, interval: 25 });
+  vi.waitFor(() => expect(at.received()).toHaveLength(count), { timeout: 120_000, interval: 25 });
 
 describe.skipIf(missing !== undefined)(`a siem anchor, with rsyslog${note}`, () => {
   anchorContract(async () => {
@@ -84,9 +84,9 @@ describe.skipIf(missing !== undefined)(`a siem anchor, with rsyslog${note}`, () 
     await at.kill('SIGKILL');
     expect(await failure(anchor.publish(log.at(6)))).toBeInstanceOf(TransientError);
     await at.start();
-    await vi.waitFor(() => anchor.publish(log.at(6)), { timeout: 5_000, interval: 50 });
+    await vi.waitFor(() => anchor.publish(log.at(6)), { timeout: 120_000, interval: 50 });
     await vi.waitFor(() => expect(at.received().some(({ sd }) => sd.includes('size="6"'))).toBe(true), {
-      timeout: 20_000,
+      timeout: 120_000,
     });
   });
 });

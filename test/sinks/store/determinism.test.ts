@@ -45,4 +45,4 @@ it('one log written by two processes in batches of different sizes gives identic
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-}, 60_000);
+});

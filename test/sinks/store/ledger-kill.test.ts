@@ -85,5 +85,5 @@ describe('ledger', () => {
     }
     expect(killedWhileWriting).toBeGreaterThanOrEqual(10);
     expect(await writeAll('store', 1000)).toEqual(expected);
-  }, 120_000);
+  });
 });

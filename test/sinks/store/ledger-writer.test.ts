@@ -50,7 +50,7 @@ describe('ledger writer on an embedded log', () => {
     await writer.start();
     await expect
       .poll(async () => (await harness.rows('SELECT count() FROM custody.entries'))[0]?.[0], {
-        timeout: 10_000,
+        timeout: 120_000,
       })
       .toBe(508);
     await writer.stop();
@@ -92,7 +92,7 @@ describe('ledger writer on an embedded log', () => {
     const run = async (expected: unknown) => {
       const writer = ledgerOf({ store: harness.store(), state: opened.state, events: topic });
       await writer.start();
-      await expect.poll(perPartition, { timeout: 10_000 }).toEqual(expected);
+      await expect.poll(perPartition).toEqual(expected);
       return writer;
     };
     await round();

@@ -34,7 +34,7 @@ beforeAll(async () => {
   // Another log, whose first block is gone but for its root.
   const subtrees = [{ log: 'pruned/anchor', level: 16, index: 0n, hash: blockRoot }];
   await store.publish({ ...nothing, origin: 'pruned/anchor', entries: entries.slice(BLOCK), subtrees });
-}, 120_000);
+});
 afterAll(async () => {
   await store.close();
   rmSync(directory, { recursive: true, force: true });

@@ -66,7 +66,7 @@ describe('custody migrate', () => {
     expect((await custody('migrate')).out).toContain('nothing to do');
   });
 
-  test('killed between two statements, it goes on where it was', { timeout: 90_000 }, async () => {
+  test('killed between two statements, it goes on where it was', async () => {
     await asOwner(server, (client) => client.command({ query: 'DROP DATABASE IF EXISTS custody SYNC' }));
     for (const statement of [
       'custody.entries',

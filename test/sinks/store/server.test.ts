@@ -27,7 +27,7 @@ const onCluster = (name: string, action: () => Promise<void>) =>
   on(cluster !== undefined, 'a ClickHouse cluster', name, action);
 
 function on(there: boolean, what: string, name: string, action: () => Promise<void>): void {
-  if (there) test(name, action, 120_000);
+  if (there) test(name, action);
   else {
     missing.push(`needs ${what}: ${name}`);
     test.skip(`${name} (needs ${what})`, action);
@@ -70,7 +70,7 @@ describe('a real server', () => {
       }
     });
     await migrateServer(as('migrator'));
-  }, 300_000);
+  });
   afterAll(() => server?.stop());
 
   function as(role: string): ServerAccess {

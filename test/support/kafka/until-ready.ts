@@ -3,7 +3,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import type { BrokerProcess } from './broker-process.ts';
 import { address, type BrokerPlan } from './server-properties.ts';
 
-const timeoutMs = 60_000;
+const timeoutMs = 120_000;
 
 /** Resolves when the broker answers and sees every running broker in the cluster. */
 export async function untilReady(
