@@ -101,6 +101,8 @@ export interface ValueFacts {
   /** 52 bits of the value's keyed fingerprint: equal values of a tenant have equal hashes. */
   readonly hash: number;
   readonly sizeBytes: number;
+  /** Characters in it that look encoded or random. */
+  readonly randomChars: number;
   readonly origin: ValueOrigin;
   /** For `output`. */
   readonly source: SourceFacts | undefined;

@@ -1,4 +1,5 @@
 import type { CallFacts, Finding } from './detector.ts';
+import type { ArgumentType } from './parameter-habits.ts';
 import { contentReferences } from './references-content.ts';
 import { bytesText, shown } from './wording.ts';
 
@@ -54,6 +55,75 @@ export function describeSize(
     normal,
     distance: `${ratio.toFixed(1)} times the 99th percentile`,
     dedupKey: `size ${call.toolKey} ${path}`,
+    references,
+  };
+}
+
+export interface TypeFacts {
+  readonly type: ArgumentType;
+  /** What it read as so far. */
+  readonly usual: readonly ArgumentType[];
+  /** Calls that taught it. */
+  readonly calls: number;
+  readonly severity: Finding['severity'];
+}
+
+/** An argument that reads as something it never was. */
+export function describeType(
+  call: CallFacts,
+  key: string,
+  { type, usual, calls, severity }: TypeFacts,
+): Finding {
+  const observed = `${shown(key, 40)} of ${shown(call.toolKey)} is ${typeWords[type]}`;
+  const normal = `${usual.map((one) => typeWords[one]).join(' or ')} in ${calls} calls`;
+  return {
+    title: 'Argument of another type than usual',
+    severity,
+    score: calls / (calls + 20),
+    reason: `${observed}; normal is ${normal}.`,
+    observed,
+    normal,
+    distance: `0 of ${calls} calls`,
+    dedupKey: `type ${call.toolKey} ${key} ${type}`,
+    references,
+  };
+}
+
+const typeWords: Readonly<Record<ArgumentType, string>> = {
+  text: 'text',
+  number: 'a number',
+  boolean: 'true or false',
+  null: 'nothing',
+  array: 'a list',
+  object: 'an object',
+};
+
+export interface RandomFacts {
+  readonly randomChars: number;
+  readonly sizeBytes: number;
+  /** Values that taught what is usual, and those of them that had such runs. */
+  readonly count: number;
+  readonly random: number;
+  readonly severity: Finding['severity'];
+}
+
+/** A value with much that looks like encoded or encrypted bytes, where there never is any. */
+export function describeRandom(
+  call: CallFacts,
+  path: string,
+  { randomChars, sizeBytes, count, random, severity }: RandomFacts,
+): Finding {
+  const observed = `${randomChars} characters of ${shown(path, 128)} of ${shown(call.toolKey)} (${bytesText(sizeBytes)}) look encoded or random`;
+  const normal = `${random} of ${count} values had such characters`;
+  return {
+    title: 'Argument with encoded or random content',
+    severity,
+    score: randomChars / (randomChars + 96),
+    reason: `${observed}; ${normal}.`,
+    observed,
+    normal,
+    distance: `${randomChars} characters`,
+    dedupKey: `random ${call.toolKey} ${path}`,
     references,
   };
 }

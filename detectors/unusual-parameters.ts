@@ -1,52 +1,41 @@
 import type { DetectConfig } from '../schemas/config.ts';
-import { evictOne } from './counters/kept-entry.ts';
 import { isConsequential, type CallFacts, type DetectEvent, type Detector, type Raise } from './detector.ts';
 import { itemHash } from './learning/item-hash.ts';
-import { addSize, newSizeSketch, p99Bytes, sizeBucket, type SizeSketch } from './learning/size-sketch.ts';
-import { describeKey, describeSize } from './unusual-parameters-words.ts';
+import { p99Bytes } from './learning/size-sketch.ts';
+import {
+  isFull,
+  learnParameters,
+  showKey,
+  shownOf,
+  showValue,
+  typeBit,
+  typesIn,
+  type ArgumentType,
+  type ParametersSession,
+  type ToolHabits,
+} from './parameter-habits.ts';
+import { describeKey, describeRandom, describeSize, describeType } from './unusual-parameters-words.ts';
 
-interface ToolParameters {
-  sessions: number;
-  calls: number;
-  /** How many calls had an argument, by its name's hash. */
-  readonly keys: Map<number, number>;
-  /** Sizes by path hash. */
-  readonly sizes: Map<number, SizeSketch>;
-}
+type Config = DetectConfig['unusual_parameters'];
 
 interface ParametersTenant {
-  readonly tools: Map<number, ToolParameters>;
+  readonly tools: Map<number, ToolHabits>;
   /** Names of arguments that a tool's schema declares, by tool hash. */
   readonly declared: Map<number, readonly number[]>;
 }
 
-/** What calls of one tool showed in a session. */
-interface ShownParameters {
-  calls: number;
-  lastKeysIndex: number;
-  readonly keys: number[];
-  readonly sizes: { readonly path: number; readonly bucket: number }[];
-}
-
-type ParametersSession = Map<number, ShownParameters>;
-
-const maxTools = 512;
-const maxKeys = 64;
-const maxPaths = 32;
-const maxToolsPerSession = 64;
-const maxShown = 256;
 const maxDeclared = 1024;
-/** Enough sizes of one path to know how large its values get. */
-const minSizes = 50;
+/** Enough values of one path to know what they are like. */
+const minValues = 50;
 const withoutSchema = 4;
+/** Of an argument's values, in percent: an argument that has random runs now and then has them again. */
+const randomHabit = 1;
 
-/** An argument a tool was never called with, or one far larger than ever. */
-export function unusualParameters(
-  config: DetectConfig['unusual_parameters'],
-): Detector<ParametersTenant, ParametersSession> {
+/** An argument a tool was never called with, or one that is not what it always was: far larger, of another type, random. */
+export function unusualParameters(config: Config): Detector<ParametersTenant, ParametersSession> {
   return {
     id: 'unusual-parameters',
-    version: 1,
+    version: 2,
     kinds: ['tool_call', 'tool_list'],
     newTenantState: () => ({ tools: new Map(), declared: new Map() }),
     newSessionState: () => new Map(),
@@ -55,20 +44,29 @@ export function unusualParameters(
       const { event, call, fresh } = detected;
       if (event.kind === 'tool_list') noteDeclared(tenant, detected);
       if (call === undefined || call.continuation) return;
-      const shownHere = shownOf(session, call.toolHash);
-      if (fresh.call && shownHere !== undefined) shownHere.calls += 1;
-      const keys = event.arguments?.keys;
-      if (keys !== undefined && shownHere?.lastKeysIndex !== call.index) {
+      const shown = shownOf(session, call.toolHash);
+      if (fresh.call && shown !== undefined) shown.calls += 1;
+      const known = tenant.tools.get(call.toolHash);
+      const { keys, types } = event.arguments ?? {};
+      if (keys !== undefined && shown?.lastKeysIndex !== call.index) {
         judgeKeys(config, tenant, call, keys, raise);
-        if (shownHere !== undefined) {
-          shownHere.lastKeysIndex = call.index;
-          for (const key of keys) if (shownHere.keys.length < maxShown) shownHere.keys.push(itemHash(key));
+        if (known !== undefined && types !== undefined)
+          judgeTypes(config, known, call, { keys, types }, raise);
+        if (shown !== undefined) {
+          shown.lastKeysIndex = call.index;
+          keys.forEach((key, at) => showKey(shown, itemHash(key), types?.[at]));
         }
       }
-      if (fresh.values) judgeSizes(config, tenant, call, shownHere, raise);
+      if (!fresh.values) return;
+      for (const value of call.values) {
+        const path = itemHash(value.path);
+        if (known !== undefined) judgeValue(config, known, call, path, value, raise);
+        const isRandom = value.randomChars >= config.random_min_chars / 4;
+        if (shown !== undefined) showValue(shown, path, value.sizeBytes, isRandom);
+      }
     },
 
-    learn: ({ tenant, session }) => learn(tenant, session),
+    learn: ({ tenant, session }) => learnParameters(tenant.tools, session),
 
     status({ tools }) {
       let seen = 0;
@@ -92,17 +90,8 @@ function noteDeclared({ declared }: ParametersTenant, { event }: DetectEvent): v
   }
 }
 
-function shownOf(session: ParametersSession, tool: number): ShownParameters | undefined {
-  const known = session.get(tool);
-  if (known !== undefined || session.size >= maxToolsPerSession) return known;
-  const fresh: ShownParameters = { calls: 0, lastKeysIndex: -1, keys: [], sizes: [] };
-  session.set(tool, fresh);
-  return fresh;
-}
-
-/** Full tables forget, so nothing counts as never seen there. */
 function judgeKeys(
-  config: DetectConfig['unusual_parameters'],
+  config: Config,
   tenant: ParametersTenant,
   call: CallFacts,
   keys: readonly string[],
@@ -111,12 +100,12 @@ function judgeKeys(
   const known = tenant.tools.get(call.toolHash);
   if (known === undefined || known.calls < config.learning_calls || known.sessions < config.learning_sessions)
     return;
-  if (known.keys.size >= maxKeys) return;
+  if (isFull(known)) return;
   const declared = tenant.declared.get(call.toolHash);
   const unseen = keys.filter((key) => !known.keys.has(itemHash(key)));
   if (unseen.length === 0) return;
   let rare = 0;
-  for (const count of known.keys.values()) if (count * 20 < known.calls) rare += 1;
+  for (const { calls } of known.keys.values()) if (calls * 20 < known.calls) rare += 1;
   const undeclared =
     declared === undefined ? undefined : unseen.filter((key) => !declared.includes(itemHash(key)));
   // A tool with arguments that are hardly ever used has others; one its schema has is no news at all. Without a schema it
@@ -135,60 +124,57 @@ function judgeKeys(
   );
 }
 
-function judgeSizes(
-  config: DetectConfig['unusual_parameters'],
-  tenant: ParametersTenant,
+/** A word where there was always a number, a structure where there was none. An argument that was text may be anything that is text. */
+function judgeTypes(
+  config: Config,
+  known: ToolHabits,
   call: CallFacts,
-  shownHere: ShownParameters | undefined,
+  { keys, types }: { readonly keys: readonly string[]; readonly types: readonly ArgumentType[] },
   raise: Raise,
 ): void {
-  const known = tenant.tools.get(call.toolHash);
-  for (const { path, sizeBytes } of call.values) {
-    const hash = itemHash(path);
-    const sketch = known?.sizes.get(hash);
-    const p99 = sketch === undefined ? undefined : p99Bytes(sketch, minSizes);
-    if (
-      known !== undefined &&
-      p99 !== undefined &&
-      known.sessions >= config.learning_sessions &&
-      sizeBytes >= config.size_min_bytes &&
-      sizeBytes > config.size_ratio * Math.max(1, p99)
-    )
-      raise(describeSize(call, path, sizeBytes, p99, consequential(call) ? 'medium' : 'low'));
-    if (shownHere !== undefined && shownHere.sizes.length < maxShown)
-      shownHere.sizes.push({ path: hash, bucket: sizeBucket(sizeBytes) });
-  }
+  if (known.sessions < config.learning_sessions) return;
+  keys.forEach((key, at) => {
+    const habits = known.keys.get(itemHash(key));
+    const type = types[at];
+    if (habits === undefined || type === undefined || (habits.types & typeBit(type)) !== 0) return;
+    if (habits.typed < config.learning_calls || type === 'null') return;
+    const usual = typesIn(habits.types);
+    if (usual.includes('text') && !isStructure(type)) return;
+    if (usual.every((one) => one === 'null')) return;
+    // Agents write one element for a list of one, and the other way round.
+    const isSlip = [type, ...usual].every((one) => one === 'array' || one === 'text' || one === 'null');
+    const severity = !isSlip && consequential(call) ? 'medium' : 'low';
+    raise(describeType(call, key, { type, usual, calls: habits.typed, severity }));
+  });
+}
+
+function isStructure(type: ArgumentType): boolean {
+  return type === 'array' || type === 'object';
+}
+
+function judgeValue(
+  config: Config,
+  known: ToolHabits,
+  call: CallFacts,
+  pathHash: number,
+  { path, sizeBytes, randomChars }: CallFacts['values'][number],
+  raise: Raise,
+): void {
+  const habits = known.values.get(pathHash);
+  if (habits === undefined || known.sessions < config.learning_sessions) return;
+  const severity = consequential(call) ? 'medium' : 'low';
+  const p99 = p99Bytes(habits.sizes, minValues);
+  if (
+    p99 !== undefined &&
+    sizeBytes >= config.size_min_bytes &&
+    sizeBytes > config.size_ratio * Math.max(1, p99)
+  )
+    raise(describeSize(call, path, sizeBytes, p99, severity));
+  const { count, random } = habits;
+  if (randomChars >= config.random_min_chars && count >= minValues && random * 100 <= randomHabit * count)
+    raise(describeRandom(call, path, { randomChars, sizeBytes, count, random, severity }));
 }
 
 function consequential(call: CallFacts): boolean {
   return isConsequential(call.action) || call.traits.destructive || call.traits.privileged;
-}
-
-function learn({ tools }: ParametersTenant, session: ParametersSession): void {
-  for (const [tool, seen] of session) {
-    const known = tools.get(tool) ?? {
-      sessions: 0,
-      calls: 0,
-      keys: new Map<number, number>(),
-      sizes: new Map<number, SizeSketch>(),
-    };
-    tools.delete(tool);
-    if (tools.size >= maxTools) evictOne(tools, ({ sessions }) => sessions > 1);
-    tools.set(tool, known);
-    known.sessions += 1;
-    known.calls += seen.calls;
-    for (const key of seen.keys) {
-      const count = known.keys.get(key);
-      if (count !== undefined || known.keys.size < maxKeys) known.keys.set(key, (count ?? 0) + 1);
-    }
-    for (const { path, bucket } of seen.sizes) {
-      let sketch = known.sizes.get(path);
-      if (sketch === undefined) {
-        if (known.sizes.size >= maxPaths) continue;
-        sketch = newSizeSketch();
-        known.sizes.set(path, sketch);
-      }
-      addSize(sketch, bucket);
-    }
-  }
 }

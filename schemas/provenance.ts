@@ -20,6 +20,8 @@ export const valueProvenance = z.strictObject({
   /** Of the whole value, normalised; 12 to 16 hex digits. */
   hash: z.string().regex(/^[0-9a-f]{12,16}$/),
   size_bytes: z.int().nonnegative(),
+  /** Characters of unbroken runs that look like encoded, encrypted or random bytes; absent for none. */
+  random_chars: z.int().positive().optional(),
   /** Of its words, and of what they decode to. */
   tokens: tokenSet.optional(),
   /** Stated by a collector that knows the session; otherwise the engine looks the tokens up. */

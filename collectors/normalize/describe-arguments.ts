@@ -1,14 +1,15 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
 import { limits } from '../../schemas/event/limits.ts';
 import { isObject } from '../../schemas/json-object.ts';
-import { describeValue, pathName, TOKENS_PER_CALL } from './provenance/describe-values.ts';
+import { argumentNames } from './argument-names.ts';
+import { describeValue, TOKENS_PER_CALL } from './provenance/describe-values.ts';
 import { decodedText, IN_ARGUMENTS } from './provenance/decoded-forms.ts';
 import type { SipKey } from './provenance/sip-hash.ts';
 import { leavesOf } from './provenance/text-leaves.ts';
 import { argumentShapes } from './shapes/argument-shapes.ts';
 import { ends, SHAPE_SCAN_CHARS, sortedCounts, type ShapeCounts } from './shapes/shape.ts';
 
-type Facts = Pick<NonNullable<CustodyEvent['arguments']>, 'keys' | 'shapes' | 'values'>;
+type Facts = Pick<NonNullable<CustodyEvent['arguments']>, 'keys' | 'types' | 'shapes' | 'values'>;
 
 /** Values beyond those an event lists are still looked at for shapes. */
 const LEAVES_MAX = 512;
@@ -29,21 +30,15 @@ export function describeArguments(plain: unknown, key: SipKey | undefined): Fact
       charsLeft -= start.length;
     }
     if (key === undefined || values.length >= limits.values) continue;
-    const described = describeValue({ path, text, clear: decoded ?? start }, key, tokensLeft);
+    const described = describeValue({ path, text, start, clear: decoded ?? start }, key, tokensLeft);
     tokensLeft -= described.tokenCount;
     values.push(described.value);
   }
   return {
-    keys: keysOf(given),
+    ...argumentNames(given),
     shapes: sortedCounts(shapes),
     values: values.length === 0 ? undefined : values,
   };
-}
-
-function keysOf(given: unknown): string[] | undefined {
-  if (!isObject(given)) return undefined;
-  const keys = new Set(Object.keys(given).sort().slice(0, limits.values).map(pathName));
-  return keys.size === 0 ? undefined : [...keys].sort();
 }
 
 const PARAMS_MEMBERS = new Set(['name', 'arguments', '_meta', 'task', 'requestState', 'inputResponses']);

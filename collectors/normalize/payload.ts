@@ -100,6 +100,7 @@ export function describePayload(value: unknown, options: PayloadOptions): Descri
         size_bytes: options.wireBytes ?? Buffer.byteLength(shown, 'utf8'),
         size_source: options.sizeSource ?? (isCut ? 'truncated_payload' : 'payload'),
         summary: redacted.text === '' ? undefined : clip(redacted.text, limits.summaryChars),
+        types: given?.types,
         values: given?.values,
       }) ?? {},
     output: got?.output ?? NO_OUTPUT,

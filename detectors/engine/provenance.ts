@@ -22,6 +22,7 @@ export function valuesOf(memory: SessionMemory, event: CustodyEvent): ValueFacts
     path: value.path,
     hash: parseInt(value.hash.slice(0, 13), 16),
     sizeBytes: value.size_bytes,
+    randomChars: value.random_chars ?? 0,
     ...originOf(memory, value),
   }));
 }

@@ -43,6 +43,7 @@ const value: Shape = {
   properties: {
     path: str,
     size_bytes: { ...int, read: (v: ValueFacts) => v.sizeBytes },
+    random_chars: { ...int, read: (v: ValueFacts) => v.randomChars },
     origin: str,
     source,
   },

@@ -32,6 +32,12 @@ export const detectContent = {
         .int()
         .min(0)
         .default(2 * KiB),
+      random_min_chars: z
+        .int()
+        .min(16)
+        .max(1_000_000)
+        .default(96)
+        .describe('characters that look encoded or random, in an argument that never has any'),
     })
     .prefault({}),
   tool_change: z

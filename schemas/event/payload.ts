@@ -34,10 +34,15 @@ const payload = z.strictObject({
   shapes: found.optional(),
 });
 
+/** What a member's value reads as: a text that spells a number or `true` counts as one. */
+export const argumentType = z.enum(['text', 'number', 'boolean', 'null', 'array', 'object']);
+
 /** What a call was given. */
 export const callArguments = payload.extend({
   /** Names of the top-level members, sorted. */
   keys: z.array(z.string().max(limits.valuePathChars)).max(limits.values).optional(),
+  /** One for each of `keys`. */
+  types: z.array(argumentType).max(limits.values).optional(),
   /** The values in it, without the values. */
   values: z.array(valueProvenance).max(limits.values).optional(),
 });

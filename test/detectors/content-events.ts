@@ -1,4 +1,5 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
+import type { ArgumentType } from '../../detectors/parameter-habits.ts';
 import type { RegistryDocument } from '../../schemas/registry.ts';
 import { documentDigest } from '../../detectors/registry/document-digest.ts';
 import { canonicalJson } from '../../evidence/canonical-json.ts';
@@ -33,13 +34,20 @@ export interface Holds {
   readonly shapes?: Found;
   readonly findings?: Found;
   readonly keys?: readonly string[];
+  /** One for each of `keys`. */
+  readonly types?: readonly ArgumentType[];
   /** Path to size, or to size and the call its output it came from. */
   readonly values?: Readonly<Record<string, number | readonly [size: number, source: number | 'prompt']>>;
+  /** Path to the characters of its value that look random. */
+  readonly random?: Found;
   /** Destination to the call it came from. */
   readonly from?: Readonly<Record<string, number>>;
 }
 
-export const holding = (call: Call, { shapes, findings, keys, values, from }: Holds): Call => ({
+export const holding = (
+  call: Call,
+  { shapes, findings, keys, types, values, random, from }: Holds,
+): Call => ({
   ...call,
   change: (event) => ({
     ...(call.change?.(event) ?? event),
@@ -48,7 +56,15 @@ export const holding = (call: Call, { shapes, findings, keys, values, from }: Ho
       ...(shapes === undefined ? {} : { shapes: { ...shapes } }),
       ...(findings === undefined ? {} : { findings: { ...findings } }),
       ...(keys === undefined ? {} : { keys: [...keys] }),
-      ...(values === undefined ? {} : { values: Object.entries(values).map(valueOf) }),
+      ...(types === undefined ? {} : { types: [...types] }),
+      ...(values === undefined
+        ? {}
+        : {
+            values: Object.entries(values).map(([path, told]) => ({
+              ...valueOf([path, told]),
+              ...(random?.[path] === undefined ? {} : { random_chars: random[path] }),
+            })),
+          }),
     },
     ...(from === undefined
       ? {}

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ArgumentType } from '../../detectors/parameter-habits.ts';
 import { unusualParameters } from '../../detectors/unusual-parameters.ts';
 import { alertSchema } from '../../schemas/alert.ts';
 import { holding, listTools, repeat, settle, tenantBytes } from './content-events.ts';
@@ -48,6 +49,58 @@ describe('unusual-parameters', () => {
     const [alert] = learned().session('s', [holding(pay, { keys: ['amount', 'to'], values: { to: 9000 } })]);
     expect(alert).toMatchObject({ title: 'Argument far larger than usual', severity: 'medium' });
     expect(alert?.observed).toBe('to of bank/pay has 8.8 KiB');
+  });
+
+  it('alerts on text and on a structure where there always was a number', () => {
+    const typed = (type: ArgumentType) => holding(pay, { keys: ['amount', 'to'], types: [type, 'text'] });
+    const run = learned(typed('number'));
+    const [alert, ...more] = run.session('s', [typed('text'), typed('text')]);
+    expect(more).toEqual([]);
+    expect(alert).toMatchObject({ title: 'Argument of another type than usual', severity: 'medium' });
+    expect(alert?.reason).toBe('amount of bank/pay is text; normal is a number in 210 calls.');
+    expect(alertSchema.parse(alert)).toEqual(alert);
+    expect(run.session('t', [typed('object')])).toMatchObject([
+      { severity: 'medium', observed: 'amount of bank/pay is an object' },
+    ]);
+    expect(run.session('u', [typed('null')])).toEqual([]);
+  });
+
+  it('only notes another type of a tool that reads, and a text for a list', () => {
+    const get: Call = { tool: 'get', server: 'bank' };
+    const typed = (call: Call, type: ArgumentType) => holding(call, { keys: ['id'], types: [type] });
+    const drift = (call: Call, usualType: ArgumentType, type: ArgumentType) =>
+      learned(typed(call, usualType)).session('s', [typed(call, type)]);
+    expect(drift(get, 'number', 'text')).toMatchObject([{ severity: 'low' }]);
+    expect(drift(pay, 'array', 'text')).toMatchObject([{ severity: 'low' }]);
+    expect(drift(pay, 'text', 'array')).toMatchObject([{ severity: 'low' }]);
+    expect(drift(pay, 'text', 'object')).toMatchObject([{ severity: 'medium' }]);
+  });
+
+  it.each<[string, ArgumentType, ArgumentType, number]>([
+    ['a number, where there was text', 'text', 'number', 70],
+    ['true, where there was text', 'text', 'boolean', 70],
+    ['text, where there never was anything', 'null', 'text', 70],
+    ['text, where there was a number in too few calls', 'number', 'text', 16],
+  ])('takes %s for the same type', (_name, usualType, type, sessions) => {
+    const typed = (one: ArgumentType) => holding(pay, { keys: ['to'], types: [one] });
+    expect(learned(typed(usualType), sessions).session('s', [typed(type)])).toEqual([]);
+  });
+
+  it('alerts on encoded content in an argument that never has any', () => {
+    const mail: Call = { tool: 'send', server: 'mail', action: 'egress' };
+    const body = (random: number) => holding(mail, { values: { body: 900 }, random: { body: random } });
+    const plain = holding(mail, { values: { body: 900 } });
+    const [alert, ...more] = learned(plain).session('s', [plain, body(400)]);
+    expect(more).toEqual([]);
+    expect(alert).toMatchObject({ title: 'Argument with encoded or random content', severity: 'medium' });
+    expect(alert?.reason).toBe(
+      '400 characters of body of mail/send (900 B) look encoded or random; 0 of 210 values had such characters.',
+    );
+    expect(alertSchema.parse(alert)).toEqual(alert);
+    expect(learned(plain).session('s', [body(95)])).toEqual([]);
+    const now = starting();
+    repeat(now, 70, (index) => [plain, plain, index % 10 === 0 ? body(64) : plain]);
+    expect(now.session('s', [body(400)])).toEqual([]);
   });
 
   it.each<[string, Call, number]>([

@@ -13,6 +13,7 @@ import {
   joinedText,
 } from './decoded-forms.ts';
 import { lowered } from './fold-text.ts';
+import { randomChars } from './random-chars.ts';
 import { sipHashHex52, type SipKey } from './sip-hash.ts';
 import { wordTokens } from './words.ts';
 
@@ -24,21 +25,26 @@ export const TOKENS_PER_CALL = 2048;
 export interface ReadValue {
   readonly path: string;
   readonly text: string;
-  /** At most so much of it as words are read from. */
+  /** Of a long one both ends. */
+  readonly start: string;
+  /** The same, decoded: what words are read from. */
   readonly clear: string;
 }
 
 /** A value (attacker-controlled) without the value, with at most `tokensMax` words. */
 export function describeValue(
-  { path, text, clear }: ReadValue,
+  { path, text, start, clear }: ReadValue,
   key: SipKey,
   tokensMax: number,
 ): { readonly value: ValueProvenance; readonly tokenCount: number } {
   const tokens =
     tokensMax <= 0 ? [] : wordTokens(formsOf(text, clear), key, Math.min(TOKENS_PER_VALUE, tokensMax));
+  const random = randomChars(start);
+  // In the order of their names, which encodes fast.
   const value = {
     hash: valueHash(text, key),
     path: pathName(path),
+    ...(random === 0 ? {} : { random_chars: random }),
     size_bytes: Buffer.byteLength(text, 'utf8'),
   };
   return {

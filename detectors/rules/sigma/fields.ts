@@ -50,6 +50,7 @@ export const fieldAliases: Readonly<Record<string, string>> = {
   arguments: 'event.arguments.summary',
   tool_arguments: 'event.arguments.summary',
   argument_keys: 'event.arguments.keys',
+  argument_types: 'event.arguments.types',
   argument_bytes: 'event.arguments.size_bytes',
   argument_shapes: 'event.arguments.shapes',
   result: 'event.result.summary',

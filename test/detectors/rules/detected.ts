@@ -17,7 +17,7 @@ export function detected(given: Readonly<Record<string, unknown>>): DetectEvent 
           untrusted: untrusted === true,
           instructs: false,
         };
-  const value = { path: 'text', hash: 1, sizeBytes: 64, origin: origin ?? 'none', source };
+  const value = { path: 'text', hash: 1, sizeBytes: 64, randomChars: 0, origin: origin ?? 'none', source };
   const contact = { destination: 'a.example', hash: 2, origin: origin ?? 'none', source };
   const call = {
     index: 0,

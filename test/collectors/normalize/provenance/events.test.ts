@@ -129,8 +129,9 @@ describe.each(WAYS)('by way of %s', (_, observe) => {
     expect(isWithin(call.destination_origins?.[0]?.tokens, output.result?.tokens)).toBe(true);
   });
 
-  it('names, sizes and lines are told, and the event is valid', () => {
+  it('names, types, sizes and lines are told, and the event is valid', () => {
     expect(call.arguments?.keys).toEqual(['note', 'recipient', 'url']);
+    expect(call.arguments?.types).toEqual(['object', 'text', 'text']);
     expect(value('recipient')?.size_bytes).toBe(ACCOUNT.length);
     expect(output.result?.line_count).toBeGreaterThanOrEqual(1);
     expect(call.item_count).toBe(2);
