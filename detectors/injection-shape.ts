@@ -33,6 +33,11 @@ const forms: Readonly<Record<string, string>> = {
   command_injection: 'a shell command inside a value',
   template_injection: 'a template expression that runs code',
   code_injection: 'program code that runs other code',
+  nosql_injection: 'an operator of a document store',
+  ldap_injection: 'an LDAP filter that breaks out of a value',
+  xpath_injection: 'an XPath that breaks out of a value',
+  xml_entity: 'XML that declares or includes what stands elsewhere',
+  serialized_object: 'a serialised object that runs code when it is read',
   file_scheme: 'a URL that reads files or speaks another protocol',
 };
 const formNames = Object.keys(forms);

@@ -7,6 +7,7 @@ import { decodedText, IN_ARGUMENTS } from './provenance/decoded-forms.ts';
 import type { SipKey } from './provenance/sip-hash.ts';
 import { leavesOf } from './provenance/text-leaves.ts';
 import { argumentShapes } from './shapes/argument-shapes.ts';
+import { operatorShapes } from './shapes/interpreter-shapes.ts';
 import { ends, SHAPE_SCAN_CHARS, sortedCounts, type ShapeCounts } from './shapes/shape.ts';
 
 type Facts = Pick<NonNullable<CustodyEvent['arguments']>, 'keys' | 'types' | 'shapes' | 'values'>;
@@ -18,6 +19,7 @@ const LEAVES_MAX = 512;
 export function describeArguments(plain: unknown, key: SipKey | undefined): Facts {
   const given = insideParams(plain);
   const shapes: ShapeCounts = {};
+  operatorShapes(given, shapes);
   const values: NonNullable<Facts['values']> = [];
   let tokensLeft = TOKENS_PER_CALL;
   let charsLeft = SHAPE_SCAN_CHARS;

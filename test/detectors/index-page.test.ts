@@ -44,7 +44,8 @@ describe('docs/detectors/README.md', () => {
   });
 
   it.each([
-    ['unusual-parameters', 'entropy', 'type drift'],
+    ['unusual-parameters', 'below the top level', 'base85'],
+    ['injection-shape', 'GraphQL'],
     ['novel-chain', 'longer orders'],
     ['rate-limit', 'by many actors'],
     ['secret-leak', 'phone numbers'],

