@@ -7,24 +7,39 @@ import { pathName } from './provenance/describe-values.ts';
 export type ArgumentType = z.infer<typeof argumentType>;
 
 export interface ArgumentNames {
-  /** Sorted; absent where there are none. */
-  readonly keys?: string[];
+  /** Sorted. */
+  readonly keys: string[];
   /** One for each of `keys`. */
-  readonly types?: ArgumentType[];
+  readonly types: ArgumentType[];
 }
 
-/** Names of the top-level members (attacker-controlled), and what their values read as. */
-export function argumentNames(given: unknown): ArgumentNames {
-  if (!isObject(given)) return {};
-  const types = new Map<string, ArgumentType>();
-  for (const key of Object.keys(given).sort().slice(0, limits.values))
-    types.set(pathName(key), typeOf(given[key]));
-  if (types.size === 0) return {};
-  const sorted = [...types].sort(([a], [b]) => (a < b ? -1 : 1));
-  return { keys: sorted.map(([key]) => key), types: sorted.map(([, type]) => type) };
+/** Names of the top-level members (attacker-controlled), and what their values read as; `undefined` where there are none. */
+export function argumentNames(given: unknown): ArgumentNames | undefined {
+  if (!isObject(given)) return undefined;
+  const names = Object.keys(given);
+  if (names.length === 0) return undefined;
+  const keys: string[] = [];
+  const types: ArgumentType[] = [];
+  let isSorted = true;
+  for (const name of names.sort()) {
+    if (keys.length >= limits.values) break;
+    const key = pathName(name);
+    // A redacted name may sort elsewhere, or be another's.
+    if (key !== name) isSorted = false;
+    keys.push(key);
+    types.push(typeOf(given[name]));
+  }
+  return isSorted ? { keys, types } : sorted(keys, types);
+}
+
+function sorted(keys: readonly string[], types: readonly ArgumentType[]): ArgumentNames {
+  const typeByKey = new Map(keys.map((key, at) => [key, types[at] ?? 'null']));
+  const known = [...typeByKey].sort(([a], [b]) => (a < b ? -1 : 1));
+  return { keys: known.map(([key]) => key), types: known.map(([, type]) => type) };
 }
 
 const NUMBER = /^-?\d{1,20}(?:\.\d{1,20})?$/;
+const LITERAL_CHARS = 42;
 const BOOLEAN = /^(?:true|false)$/i;
 
 /** Agents write `"5"` for 5 and `"true"` for true as it comes. */
@@ -34,7 +49,7 @@ function typeOf(value: unknown): ArgumentType {
   if (typeof value === 'object') return 'object';
   if (typeof value === 'boolean') return 'boolean';
   if (typeof value === 'number' || typeof value === 'bigint') return 'number';
-  if (typeof value !== 'string' || value.length > 42) return 'text';
+  if (typeof value !== 'string' || value.length > LITERAL_CHARS) return 'text';
   const text = value.trim();
   if (text === '') return 'null';
   if (NUMBER.test(text)) return 'number';

@@ -36,8 +36,10 @@ export function describeArguments(plain: unknown, key: SipKey | undefined): Fact
     tokensLeft -= described.tokenCount;
     values.push(described.value);
   }
+  const names = argumentNames(given);
   return {
-    ...argumentNames(given),
+    keys: names?.keys,
+    types: names?.types,
     shapes: sortedCounts(shapes),
     values: values.length === 0 ? undefined : values,
   };

@@ -39,14 +39,17 @@ export function describeValue(
 ): { readonly value: ValueProvenance; readonly tokenCount: number } {
   const tokens =
     tokensMax <= 0 ? [] : wordTokens(formsOf(text, clear), key, Math.min(TOKENS_PER_VALUE, tokensMax));
-  const random = randomChars(start);
-  // In the order of their names, which encodes fast.
-  const value = {
+  const told = {
     hash: valueHash(text, key),
     path: pathName(path),
-    ...(random === 0 ? {} : { random_chars: random }),
     size_bytes: Buffer.byteLength(text, 'utf8'),
   };
+  const random = randomChars(start);
+  // In the order of their names, which encodes fast.
+  const value =
+    random === 0
+      ? told
+      : { hash: told.hash, path: told.path, random_chars: random, size_bytes: told.size_bytes };
   return {
     value: tokens.length === 0 ? value : { ...value, tokens: encodeTokens(tokens) },
     tokenCount: tokens.length,

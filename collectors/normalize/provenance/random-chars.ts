@@ -1,8 +1,22 @@
-/** Alphabets of base64, base64url, base32, hex and percent-encoding; words and paths in between are told by what follows. */
-const RUN = /[A-Za-z0-9+/_=%-]{16,}/g;
+const RUN_MIN = 16;
 /** Of a run's characters: words hardly ever change between letters and digits, and encoded bytes at every second one. */
 const CHANGES_MIN = 0.2;
 const DIGITS_MIN = 0.05;
+
+const outside = 0;
+const mark = 1;
+const digit = 2;
+const upper = 3;
+const lower = 4;
+
+/** Kinds of characters in the alphabets of base64, base64url, base32, hex and percent-encoding. */
+const KINDS = new Uint8Array(128);
+for (const char of '+/_=%-') KINDS[char.charCodeAt(0)] = mark;
+for (const char of '0123456789') KINDS[char.charCodeAt(0)] = digit;
+for (const char of 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') {
+  KINDS[char.charCodeAt(0)] = upper;
+  KINDS[char.toLowerCase().charCodeAt(0)] = lower;
+}
 
 /**
  * How many characters of the text (attacker-controlled) stand in runs that look like encoded, encrypted or random bytes. Not found: alphabets
@@ -10,32 +24,25 @@ const DIGITS_MIN = 0.05;
  */
 export function randomChars(text: string): number {
   let chars = 0;
-  for (const [run] of text.matchAll(RUN)) if (looksRandom(run)) chars += run.length;
-  return chars;
-}
-
-const other = 0;
-const lower = 1;
-const upper = 2;
-const digit = 3;
-
-function looksRandom(run: string): boolean {
+  let length = 0;
   let digits = 0;
   let changes = 0;
-  let before = other;
-  for (let at = 0; at < run.length; at += 1) {
-    const kind = kindOf(run.charCodeAt(at));
-    if (kind === digit) digits += 1;
-    // A capital begins a word, and punctuation ends one.
-    const isWordStart = before === upper && kind === lower;
-    if (kind !== before && before !== other && kind !== other && !isWordStart) changes += 1;
+  let before = outside;
+  for (let at = 0; at <= text.length; at += 1) {
+    const code = at < text.length ? text.charCodeAt(at) : 0;
+    const kind = code < 128 ? (KINDS[code] ?? outside) : outside;
+    if (kind === outside) {
+      if (length >= RUN_MIN && digits >= DIGITS_MIN * length && changes >= CHANGES_MIN * length)
+        chars += length;
+      length = digits = changes = 0;
+    } else {
+      length += 1;
+      if (kind === digit) digits += 1;
+      // Punctuation ends a word, and a capital begins one.
+      if (kind !== before && kind > mark && before > mark && (before !== upper || kind !== lower))
+        changes += 1;
+    }
     before = kind;
   }
-  return digits >= DIGITS_MIN * run.length && changes >= CHANGES_MIN * run.length;
-}
-
-function kindOf(code: number): number {
-  if (code >= 0x30 && code <= 0x39) return digit;
-  if (code >= 0x61) return lower;
-  return code >= 0x41 && code <= 0x5a ? upper : other;
+  return chars;
 }

@@ -1,5 +1,5 @@
 import { addressShapes } from './address-shapes.ts';
-import { interpreterShapes } from './interpreter-shapes.ts';
+import { interpreterShapes, maybeSerialized } from './interpreter-shapes.ts';
 import { pathShapes } from './path-shapes.ts';
 import { addShape, countShapes, type Shape, type ShapeCounts } from './shape.ts';
 import { sqlShapes } from './sql-shapes.ts';
@@ -62,7 +62,7 @@ const IN_PLAIN_VALUES: readonly Shape[] = [
 const MAY_BE_SQL =
   /['"](?:[\s);#-]|\/\*)|\d[\s)]{0,8};|\b(?:select|union|insert|update|delete|with|create|alter|drop|truncate|explain|grant|merge|pragma|show|xp_cmdshell|load_file|pg_read_file|outfile|dumpfile|program|waitfor|(?:or|and)\s{1,8}\d)/i;
 const MAY_BE_CODE =
-  /[;|&`$<{]|__|\(|-e \/|mkfifo|\/dev\/|bash|jndi|javascript:|child_process|subprocess|#\{|rO0AB|aced0005|AAEAAAD|gASV|!!|!ruby|cos\n/i;
+  /[;|&`$<{]|__|\(|-e \/|mkfifo|\/dev\/|bash|jndi|javascript:|child_process|subprocess|#\{/i;
 
 const FILE_SCHEME =
   /^\s*(?:file|gopher|dict|ldaps?|jar|netdoc|phar|php|expect|data:text\/html;base64,)(?::\/|$|:[a-z]+:)/i;
@@ -75,11 +75,11 @@ export function argumentShapes(path: string, text: string, into: ShapeCounts): v
   pathShapes(text, into);
   if (MAY_BE_SQL.test(text)) sqlShapes(text, into);
   if (FILE_SCHEME.test(text) || SCHEME_IN_QUERY.test(text)) addShape(into, 'file_scheme');
-  if (!MAY_BE_CODE.test(text)) return;
+  if (!MAY_BE_CODE.test(text) && !maybeSerialized(text)) return;
   const lower = text.toLowerCase();
   countShapes(STRONG, text, lower, into);
   // A text of many lines is a document, a program, a message: what it holds is not run by who gets it as a value.
   const isPlain = !PROGRAM_NAMES.test(path) && !text.includes('\n') && !text.startsWith('|');
   if (isPlain) countShapes(IN_PLAIN_VALUES, text, lower, into);
-  interpreterShapes(text, isPlain, into);
+  interpreterShapes(text, lower, isPlain, into);
 }

@@ -23,7 +23,7 @@ const STRONG: readonly Shape[] = [
       'cos\nsystem',
     ],
     pattern:
-      /(?:^|[\s"'=:,])(?:rO0AB[A-Za-z0-9+/]{8}|aced0005[0-9a-f]{8}|AAEAAAD\/{5}|gASV[A-Za-z0-9+/]{16})|\bO:\d{1,4}:"[\w\\]{1,128}":\d{1,4}:\{|!!(?:python\/(?:object|name|module)|javax?\.|com\.)[\w./:]|!ruby\/object|_\$\$ND_FUNC\$\$_|\bc__builtin__\n|\bcos\nsystem\n/gi,
+      /^\s{0,8}(?:rO0AB[A-Za-z0-9+/]{8}|aced0005[0-9a-f]{8}|AAEAAAD\/{5}|gASV[A-Za-z0-9+/]{16})|\bO:\d{1,4}:"[\w\\]{1,128}":\d{1,4}:\{|!!(?:python\/(?:object|name|module)|javax?\.|com\.)[\w./:]|!ruby\/object|_\$\$ND_FUNC\$\$_|^c__builtin__\n|^cos\nsystem\n/gi,
   },
 ];
 
@@ -53,9 +53,15 @@ const BREAKING_OUT: readonly Shape[] = [
   },
 ];
 
+const SERIALIZED_START = /^\s{0,8}(?:rO0AB|aced0005|AAEAAAD|gASV|cos\n|c__b)/i;
+
+/** Quick: what else holds no sign of code may still be an object. */
+export function maybeSerialized(text: string): boolean {
+  return SERIALIZED_START.test(text) || text.includes('!!') || text.includes('!ruby/');
+}
+
 /** One value of the arguments (attacker-controlled) that what stands behind the tool would read as its own language. */
-export function interpreterShapes(text: string, isPlain: boolean, into: ShapeCounts): void {
-  const lower = text.toLowerCase();
+export function interpreterShapes(text: string, lower: string, isPlain: boolean, into: ShapeCounts): void {
   countShapes(STRONG, text, lower, into);
   if (!isPlain) return;
   countShapes(IN_PLAIN_VALUES, text, lower, into);
@@ -78,12 +84,12 @@ export function operatorShapes(given: unknown, into: ShapeCounts): void {
 
 function collect(value: unknown, depth: number, room: { membersLeft: number }, into: ShapeCounts): void {
   if (typeof value !== 'object' || value === null || depth > DEPTH_MAX) return;
-  const isList = Array.isArray(value);
-  for (const [name, member] of Object.entries(value)) {
+  for (const name in value) {
     if (room.membersLeft <= 0) return;
     room.membersLeft -= 1;
-    if (!isList && isOperator(name, member)) addShape(into, 'nosql_injection');
-    collect(member, depth + 1, room, into);
+    const member = (value as Readonly<Record<string, unknown>>)[name];
+    if (name.startsWith('$') && isOperator(name, member)) addShape(into, 'nosql_injection');
+    if (typeof member === 'object') collect(member, depth + 1, room, into);
   }
 }
 
