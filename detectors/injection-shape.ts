@@ -44,7 +44,13 @@ const formNames = Object.keys(forms);
 const noForms: readonly string[] = [];
 const paths = new Set(['path_traversal', 'sensitive_path']);
 /** Named without harm in much work: the tool or the source must tell more. */
-const mentions = new Set(['sensitive_path', 'file_scheme']);
+const mentions = new Set([
+  'sensitive_path',
+  'file_scheme',
+  'nosql_injection',
+  'xml_entity',
+  'serialized_object',
+]);
 const fewSessions = 5;
 /** A shorter value has no room for an attack. */
 const minValueBytes = 6;

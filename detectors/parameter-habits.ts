@@ -1,8 +1,6 @@
-import type { CustodyEvent } from '../schemas/event.ts';
+import type { ArgumentType } from '../schemas/event/payload.ts';
 import { evictOne } from './counters/kept-entry.ts';
 import { addSize, newSizeSketch, sizeBucket, type SizeSketch } from './learning/size-sketch.ts';
-
-export type ArgumentType = NonNullable<NonNullable<CustodyEvent['arguments']>['types']>[number];
 
 /** How a tool is called, from closed sessions without an open alert. */
 export interface ToolHabits {
@@ -14,20 +12,17 @@ export interface ToolHabits {
   readonly values: Map<number, ValueHabits>;
 }
 
-interface KeyHabits {
-  /** Calls that had the argument. */
-  calls: number;
-  /** Calls whose types are known. */
-  typed: number;
-  /** What it read as, as a sum of `typeBit`. */
-  types: number;
-}
+// Tuples: a snapshot writes the names of members again for every object.
+
+/** Calls that had the argument; of these those whose type was told, and their sessions; what it read as, as a sum of `typeBit`. */
+type KeyHabits = [calls: number, typed: number, sessions: number, types: number];
+
+/** Values that were looked at for runs that look random, those of them that had such runs, and their sessions. */
+type RandomHabits = [looked: number, random: number, sessions: number];
 
 interface ValueHabits {
   readonly sizes: SizeSketch;
-  /** Values, and those that had runs that look random; both fade. */
-  count: number;
-  random: number;
+  readonly random: RandomHabits;
 }
 
 /** What calls of one tool showed in a session. */
@@ -37,7 +32,14 @@ export interface ShownParameters {
   readonly keys: number[];
   /** A `typeBit` for each of `keys`. */
   readonly types: number[];
-  readonly values: { readonly path: number; readonly bucket: number; readonly isRandom: boolean }[];
+  readonly values: ShownValue[];
+}
+
+interface ShownValue {
+  readonly path: number;
+  readonly bucket: number;
+  /** `undefined`: nobody looked. */
+  readonly isRandom: boolean | undefined;
 }
 
 /** By tool hash. */
@@ -92,7 +94,7 @@ export function showValue(
   { values }: ShownParameters,
   path: number,
   sizeBytes: number,
-  isRandom: boolean,
+  isRandom: boolean | undefined,
 ): void {
   if (values.length < maxShown) values.push({ path, bucket: sizeBucket(sizeBytes), isRandom });
 }
@@ -105,37 +107,54 @@ export function learnParameters(tools: Map<number, ToolHabits>, session: Paramet
     tools.set(tool, known);
     known.sessions += 1;
     known.calls += shown.calls;
-    shown.keys.forEach((key, at) => learnKey(known.keys, key, shown.types[at] ?? 0));
-    for (const { path, bucket, isRandom } of shown.values) learnValue(known.values, path, bucket, isRandom);
+    // Counts a session once for each of them.
+    const taught = new Set<KeyHabits | RandomHabits>();
+    shown.keys.forEach((key, at) => learnKey(known.keys, key, shown.types[at] ?? 0, taught));
+    for (const value of shown.values) learnValue(known.values, value, taught);
   }
 }
 
 const newToolHabits = (): ToolHabits => ({ sessions: 0, calls: 0, keys: new Map(), values: new Map() });
 
-function learnKey(keys: ToolHabits['keys'], key: number, type: number): void {
+function learnKey(
+  keys: ToolHabits['keys'],
+  key: number,
+  type: number,
+  taught: Set<KeyHabits | RandomHabits>,
+): void {
   let habits = keys.get(key);
   if (habits === undefined) {
     if (keys.size >= maxKeys) return;
-    habits = { calls: 0, typed: 0, types: 0 };
+    habits = [0, 0, 0, 0];
     keys.set(key, habits);
   }
-  habits.calls += 1;
+  habits[0] += 1;
   if (type === 0) return;
-  habits.typed += 1;
-  habits.types |= type;
+  habits[1] += 1;
+  if (!taught.has(habits)) habits[2] += 1;
+  taught.add(habits);
+  habits[3] |= type;
 }
 
-function learnValue(values: ToolHabits['values'], path: number, bucket: number, isRandom: boolean): void {
+function learnValue(
+  values: ToolHabits['values'],
+  { path, bucket, isRandom }: ShownValue,
+  taught: Set<KeyHabits | RandomHabits>,
+): void {
   let habits = values.get(path);
   if (habits === undefined) {
     if (values.size >= maxPaths) return;
-    habits = { sizes: newSizeSketch(), count: 0, random: 0 };
+    habits = { sizes: newSizeSketch(), random: [0, 0, 0] };
     values.set(path, habits);
   }
   addSize(habits.sizes, bucket);
-  habits.count += 1;
-  if (isRandom) habits.random += 1;
-  if (habits.count < valueMemory) return;
-  habits.count >>= 1;
-  habits.random >>= 1;
+  if (isRandom === undefined) return;
+  const { random } = habits;
+  random[0] += 1;
+  if (isRandom) random[1] += 1;
+  if (!taught.has(random)) random[2] += 1;
+  taught.add(random);
+  if (random[0] < valueMemory) return;
+  random[0] >>= 1;
+  random[1] >>= 1;
 }

@@ -1,5 +1,6 @@
+import type { ArgumentType } from '../schemas/event/payload.ts';
 import type { CallFacts, Finding } from './detector.ts';
-import type { ArgumentType } from './parameter-habits.ts';
+
 import { contentReferences } from './references-content.ts';
 import { bytesText, shown } from './wording.ts';
 
@@ -102,7 +103,7 @@ export interface RandomFacts {
   readonly randomChars: number;
   readonly sizeBytes: number;
   /** Values that taught what is usual, and those of them that had such runs. */
-  readonly count: number;
+  readonly looked: number;
   readonly random: number;
   readonly severity: Finding['severity'];
 }
@@ -111,14 +112,14 @@ export interface RandomFacts {
 export function describeRandom(
   call: CallFacts,
   path: string,
-  { randomChars, sizeBytes, count, random, severity }: RandomFacts,
+  { randomChars, sizeBytes, looked, random, severity }: RandomFacts,
 ): Finding {
   const observed = `${randomChars} characters of ${shown(path, 128)} of ${shown(call.toolKey)} (${bytesText(sizeBytes)}) look encoded or random`;
-  const normal = `${random} of ${count} values had such characters`;
+  const normal = `${random} of ${looked} values had much of that`;
   return {
     title: 'Argument with encoded or random content',
     severity,
-    score: randomChars / (randomChars + 96),
+    score: randomChars / (randomChars + 256),
     reason: `${observed}; ${normal}.`,
     observed,
     normal,

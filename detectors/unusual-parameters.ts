@@ -1,5 +1,6 @@
 import type { DetectConfig } from '../schemas/config.ts';
 import { isConsequential, type CallFacts, type DetectEvent, type Detector, type Raise } from './detector.ts';
+import type { ArgumentType } from '../schemas/event/payload.ts';
 import { itemHash } from './learning/item-hash.ts';
 import { p99Bytes } from './learning/size-sketch.ts';
 import {
@@ -10,7 +11,6 @@ import {
   showValue,
   typeBit,
   typesIn,
-  type ArgumentType,
   type ParametersSession,
   type ToolHabits,
 } from './parameter-habits.ts';
@@ -61,7 +61,8 @@ export function unusualParameters(config: Config): Detector<ParametersTenant, Pa
       for (const value of call.values) {
         const path = itemHash(value.path);
         if (known !== undefined) judgeValue(config, known, call, path, value, raise);
-        const isRandom = value.randomChars >= config.random_min_chars / 4;
+        // Collectors that tell no types do not look for random characters either.
+        const isRandom = types === undefined ? undefined : hasRandom(value.randomChars, config);
         if (shown !== undefined) showValue(shown, path, value.sizeBytes, isRandom);
       }
     },
@@ -105,7 +106,7 @@ function judgeKeys(
   const unseen = keys.filter((key) => !known.keys.has(itemHash(key)));
   if (unseen.length === 0) return;
   let rare = 0;
-  for (const { calls } of known.keys.values()) if (calls * 20 < known.calls) rare += 1;
+  for (const [calls] of known.keys.values()) if (calls * 20 < known.calls) rare += 1;
   const undeclared =
     declared === undefined ? undefined : unseen.filter((key) => !declared.includes(itemHash(key)));
   // A tool with arguments that are hardly ever used has others; one its schema has is no news at all. Without a schema it
@@ -129,23 +130,29 @@ function judgeTypes(
   config: Config,
   known: ToolHabits,
   call: CallFacts,
-  { keys, types }: { readonly keys: readonly string[]; readonly types: readonly ArgumentType[] },
+  { keys, types: read }: { readonly keys: readonly string[]; readonly types: readonly ArgumentType[] },
   raise: Raise,
 ): void {
-  if (known.sessions < config.learning_sessions) return;
   keys.forEach((key, at) => {
     const habits = known.keys.get(itemHash(key));
-    const type = types[at];
-    if (habits === undefined || type === undefined || (habits.types & typeBit(type)) !== 0) return;
-    if (habits.typed < config.learning_calls || type === 'null') return;
-    const usual = typesIn(habits.types);
+    const type = read[at];
+    if (habits === undefined || type === undefined || type === 'null') return;
+    const [, typed, sessions, types] = habits;
+    if ((types & typeBit(type)) !== 0 || typed < config.learning_calls || sessions < config.learning_sessions)
+      return;
+    const usual = typesIn(types);
     if (usual.includes('text') && !isStructure(type)) return;
     if (usual.every((one) => one === 'null')) return;
-    // Agents write one element for a list of one, and the other way round.
-    const isSlip = [type, ...usual].every((one) => one === 'array' || one === 'text' || one === 'null');
-    const severity = !isSlip && consequential(call) ? 'medium' : 'low';
-    raise(describeType(call, key, { type, usual, calls: habits.typed, severity }));
+    const severity = !usual.some((one) => isSlip(one, type)) && consequential(call) ? 'medium' : 'low';
+    raise(describeType(call, key, { type, usual, calls: typed, severity }));
   });
+}
+
+/** Agents write one element for a list of one and the other way round, an object as its JSON text, and 1 for true. */
+function isSlip(usual: ArgumentType, type: ArgumentType): boolean {
+  if (usual === 'array' || type === 'array') return true;
+  if (usual === 'object') return type === 'text';
+  return (usual === 'boolean' && type === 'number') || (usual === 'number' && type === 'boolean');
 }
 
 function isStructure(type: ArgumentType): boolean {
@@ -170,9 +177,15 @@ function judgeValue(
     sizeBytes > config.size_ratio * Math.max(1, p99)
   )
     raise(describeSize(call, path, sizeBytes, p99, severity));
-  const { count, random } = habits;
-  if (randomChars >= config.random_min_chars && count >= minValues && random * 100 <= randomHabit * count)
-    raise(describeRandom(call, path, { randomChars, sizeBytes, count, random, severity }));
+  const [looked, random, sessions] = habits.random;
+  if (randomChars < config.random_min_chars || sessions < config.learning_sessions || looked < minValues)
+    return;
+  if (random * 100 <= randomHabit * looked)
+    raise(describeRandom(call, path, { randomChars, sizeBytes, looked, random, severity }));
+}
+
+function hasRandom(randomChars: number, config: Config): boolean {
+  return randomChars >= config.random_min_chars / 4;
 }
 
 function consequential(call: CallFacts): boolean {

@@ -1,10 +1,7 @@
-import type { z } from 'zod';
 import { limits } from '../../schemas/event/limits.ts';
-import type { argumentType } from '../../schemas/event/payload.ts';
+import type { ArgumentType } from '../../schemas/event/payload.ts';
 import { isObject } from '../../schemas/json-object.ts';
 import { pathName } from './provenance/describe-values.ts';
-
-export type ArgumentType = z.infer<typeof argumentType>;
 
 export interface ArgumentNames {
   /** Sorted. */
@@ -38,11 +35,12 @@ function sorted(keys: readonly string[], types: readonly ArgumentType[]): Argume
   return { keys: known.map(([key]) => key), types: known.map(([, type]) => type) };
 }
 
-const NUMBER = /^-?\d{1,20}(?:\.\d{1,20})?$/;
 const LITERAL_CHARS = 42;
-const BOOLEAN = /^(?:true|false)$/i;
+const NOTHING = /^(?:|null|none|nil|undefined|n\/a|-)$/i;
+const NUMBER = /^[+-]?(?:\d{1,3}(?:,\d{3}){1,6}|\d{0,20})(?:\.\d{1,20})?(?:e[+-]?\d{1,3})?\s?%?$/i;
+const BOOLEAN = /^(?:true|false|yes|no|on|off)$/i;
 
-/** Agents write `"5"` for 5 and `"true"` for true as it comes. */
+/** Agents write `"5"` for 5, `"true"` for true and `"null"` for nothing as it comes. */
 function typeOf(value: unknown): ArgumentType {
   if (value === null || value === undefined) return 'null';
   if (Array.isArray(value)) return 'array';
@@ -51,7 +49,7 @@ function typeOf(value: unknown): ArgumentType {
   if (typeof value === 'number' || typeof value === 'bigint') return 'number';
   if (typeof value !== 'string' || value.length > LITERAL_CHARS) return 'text';
   const text = value.trim();
-  if (text === '') return 'null';
-  if (NUMBER.test(text)) return 'number';
+  if (NOTHING.test(text)) return 'null';
+  if (NUMBER.test(text) && /\d/.test(text)) return 'number';
   return BOOLEAN.test(text) ? 'boolean' : 'text';
 }

@@ -36,8 +36,10 @@ export const detectContent = {
         .int()
         .min(16)
         .max(1_000_000)
-        .default(96)
-        .describe('characters that look encoded or random, in an argument that never has any'),
+        .default(256)
+        .describe(
+          'characters that look encoded or random, in an argument that hardly ever has a quarter of that',
+        ),
     })
     .prefault({}),
   tool_change: z

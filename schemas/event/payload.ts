@@ -34,8 +34,10 @@ const payload = z.strictObject({
   shapes: found.optional(),
 });
 
-/** What a member's value reads as: a text that spells a number or `true` counts as one. */
+/** What a member's value reads as: a text that spells a number, `true` or `null` counts as that. */
 export const argumentType = z.enum(['text', 'number', 'boolean', 'null', 'array', 'object']);
+
+export type ArgumentType = z.infer<typeof argumentType>;
 
 /** What a call was given. */
 export const callArguments = payload.extend({

@@ -1,6 +1,6 @@
 import type { CustodyEvent } from '../../schemas/event.ts';
-import type { ArgumentType } from '../../detectors/parameter-habits.ts';
 import type { RegistryDocument } from '../../schemas/registry.ts';
+import type { ArgumentType } from '../../schemas/event/payload.ts';
 import { documentDigest } from '../../detectors/registry/document-digest.ts';
 import { canonicalJson } from '../../evidence/canonical-json.ts';
 import { callEvent, hex, uuidOf, type Call, type runner } from './sessions.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { ArgumentType } from '../../detectors/parameter-habits.ts';
 import { unusualParameters } from '../../detectors/unusual-parameters.ts';
+import type { ArgumentType } from '../../schemas/event/payload.ts';
 import { alertSchema } from '../../schemas/alert.ts';
 import { holding, listTools, repeat, settle, tenantBytes } from './content-events.ts';
 import { detectConfig, runner, type Call } from './sessions.ts';
@@ -65,7 +65,7 @@ describe('unusual-parameters', () => {
     expect(run.session('u', [typed('null')])).toEqual([]);
   });
 
-  it('only notes another type of a tool that reads, and a text for a list', () => {
+  it('only notes another type of a tool that reads, and what agents slip into', () => {
     const get: Call = { tool: 'get', server: 'bank' };
     const typed = (call: Call, type: ArgumentType) => holding(call, { keys: ['id'], types: [type] });
     const drift = (call: Call, usualType: ArgumentType, type: ArgumentType) =>
@@ -73,6 +73,10 @@ describe('unusual-parameters', () => {
     expect(drift(get, 'number', 'text')).toMatchObject([{ severity: 'low' }]);
     expect(drift(pay, 'array', 'text')).toMatchObject([{ severity: 'low' }]);
     expect(drift(pay, 'text', 'array')).toMatchObject([{ severity: 'low' }]);
+    expect(drift(pay, 'array', 'number')).toMatchObject([{ severity: 'low' }]);
+    expect(drift(pay, 'object', 'text')).toMatchObject([{ severity: 'low' }]);
+    expect(drift(pay, 'boolean', 'number')).toMatchObject([{ severity: 'low' }]);
+    expect(drift(pay, 'boolean', 'text')).toMatchObject([{ severity: 'medium' }]);
     expect(drift(pay, 'text', 'object')).toMatchObject([{ severity: 'medium' }]);
   });
 
@@ -86,21 +90,38 @@ describe('unusual-parameters', () => {
     expect(learned(typed(usualType), sessions).session('s', [typed(type)])).toEqual([]);
   });
 
+  const mail: Call = { tool: 'send', server: 'mail', action: 'egress' };
+  const told = { keys: ['body'], types: ['text'], values: { body: 900 } } as const;
+  const body = (random: number) => holding(mail, { ...told, random: { body: random } });
+  const plain = holding(mail, told);
+
   it('alerts on encoded content in an argument that never has any', () => {
-    const mail: Call = { tool: 'send', server: 'mail', action: 'egress' };
-    const body = (random: number) => holding(mail, { values: { body: 900 }, random: { body: random } });
-    const plain = holding(mail, { values: { body: 900 } });
     const [alert, ...more] = learned(plain).session('s', [plain, body(400)]);
     expect(more).toEqual([]);
     expect(alert).toMatchObject({ title: 'Argument with encoded or random content', severity: 'medium' });
     expect(alert?.reason).toBe(
-      '400 characters of body of mail/send (900 B) look encoded or random; 0 of 210 values had such characters.',
+      '400 characters of body of mail/send (900 B) look encoded or random; 0 of 210 values had much of that.',
     );
     expect(alertSchema.parse(alert)).toEqual(alert);
-    expect(learned(plain).session('s', [body(95)])).toEqual([]);
+    expect(learned(plain).session('s', [body(255)])).toEqual([]);
     const now = starting();
     repeat(now, 70, (index) => [plain, plain, index % 10 === 0 ? body(64) : plain]);
     expect(now.session('s', [body(400)])).toEqual([]);
+  });
+
+  it('takes an argument whose types and characters nobody told for unknown, not for plain', () => {
+    const before = holding(mail, { keys: ['body'], values: { body: 900 } });
+    const run = learned(before);
+    expect(run.session('s', [body(400)])).toEqual([]);
+    repeat(run, 30, () => [body(400), body(400)]);
+    expect(run.session('t', [body(400)])).toEqual([]);
+  });
+
+  it('asks for sessions of the argument, not only of its tool', () => {
+    const typed = (type: ArgumentType) => holding(pay, { keys: ['to'], types: [type] });
+    const run = learned(holding(pay, { keys: ['to'] }));
+    repeat(run, 1, () => Array<Call>(60).fill(typed('number')));
+    expect(run.session('s', [typed('text')])).toEqual([]);
   });
 
   it.each<[string, Call, number]>([
@@ -130,6 +151,7 @@ describe('unusual-parameters', () => {
             { tool: `t${index}-${at}` },
             {
               keys: Array.from({ length: 60 }, (_k, key) => `k${index}-${key}`),
+              types: Array<ArgumentType>(60).fill('number'),
               values: Object.fromEntries(Array.from({ length: 60 }, (_k, key) => [`k${index}-${key}`, 1000])),
             },
           ),

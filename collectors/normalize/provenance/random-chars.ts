@@ -9,9 +9,9 @@ const digit = 2;
 const upper = 3;
 const lower = 4;
 
-/** Kinds of characters in the alphabets of base64, base64url, base32, hex and percent-encoding. */
+/** Kinds of characters in the alphabets of base64, base64url, base32 and hex. */
 const KINDS = new Uint8Array(128);
-for (const char of '+/_=%-') KINDS[char.charCodeAt(0)] = mark;
+for (const char of '+/_=-') KINDS[char.charCodeAt(0)] = mark;
 for (const char of '0123456789') KINDS[char.charCodeAt(0)] = digit;
 for (const char of 'ABCDEFGHIJKLMNOPQRSTUVWXYZ') {
   KINDS[char.charCodeAt(0)] = upper;

@@ -79,7 +79,7 @@ export function argumentShapes(path: string, text: string, into: ShapeCounts): v
   const lower = text.toLowerCase();
   countShapes(STRONG, text, lower, into);
   // A text of many lines is a document, a program, a message: what it holds is not run by who gets it as a value.
-  const isPlain = !PROGRAM_NAMES.test(path) && !text.includes('\n') && !text.startsWith('|');
+  const isPlain = !PROGRAM_NAMES.test(path) && !text.trimEnd().includes('\n') && !text.startsWith('|');
   if (isPlain) countShapes(IN_PLAIN_VALUES, text, lower, into);
   interpreterShapes(text, lower, isPlain, into);
 }

@@ -6,7 +6,7 @@ export interface Shape {
   readonly name: string;
   /** Lower-case substrings without one of which the pattern cannot match; absent where looking for them costs as much. */
   readonly hints?: readonly string[];
-  /** Global and case-insensitive. */
+  /** Global. */
   readonly pattern: RegExp;
 }
 

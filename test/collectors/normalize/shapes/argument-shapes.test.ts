@@ -203,10 +203,25 @@ describe('languages of what stands behind a tool', () => {
     ["{ $where: 'sleep(5000)' }", 'nosql_injection'],
     ['user[$ne]=x&password[$gt]=', 'nosql_injection'],
     ["x' || this.password.length > 0 || 'a'=='b", 'nosql_injection'],
+    ["' && this.password.match(/.*/)//", 'nosql_injection'],
+    ['{"username": "a", "$where": "1"}', 'nosql_injection'],
     ['*)(uid=*))(|(uid=*', 'ldap_injection'],
     ['admin)(&)', 'ldap_injection'],
+    ['admin*)((|userPassword=*)', 'ldap_injection'],
+    ['(*)(uid=*))(|(uid=*', 'ldap_injection'],
+    ['*)(givenName=*\n', 'ldap_injection'],
+    ['*)(userPassword:2.5.13.18:=1', 'ldap_injection'],
     ["' | //user/*['", 'xpath_injection'],
     ["x' or count(//user)=1 or 'a'='b", 'xpath_injection'],
+    ["')] | //user/*[contains(*,'", 'xpath_injection'],
+    ["'or count(/*)=1 or'", 'xpath_injection'],
+    ["' or string-length(name(/*[1]))=3", 'xpath_injection'],
+    ['session=rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcAUH2sHD; path=/', 'serialized_object'],
+    ["cos\nsystem\n(S'id'\ntR.", 'serialized_object'],
+    ["(cposix\nsystem\n(S'id'\ntR.", 'serialized_object'],
+    ['gAWVKAAAAAAAAACMBXBvc2l4lIwGc3lzdGVt', 'serialized_object'],
+    ['<!DOCTYPE r PUBLIC "any" "file:///etc/hosts"><r/>', 'xml_entity'],
+    ['<!DOCTYPE l [\n<!ENTITY a "x">\n<!ENTITY b "&a;&a;&a;&a;">]>', 'xml_entity'],
   ])('%s is %s', (text, shape) => {
     expect(shapesOf(text)).toContain(shape);
   });
@@ -225,7 +240,23 @@ describe('languages of what stands behind a tool', () => {
     ['note to: "Bob": 2 or 3 // later', 'title'],
     ['const query = { $ne: 5 };', 'code'],
     ['{"price": {"$gt": 5, "$lte": 9}}', 'query'],
-    ['gASV is a name', 'title'],
+    ['Gasversorgungsunternehmen Gasverbrauchsabrechnung', 'title'],
+    ['!!python/name:material.extensions.emoji.twemoji', 'content'],
+    ['return !!com.length', 'note'],
+    ['Done!!com.example.app [released]', 'title'],
+    ['--- !ruby/object:Gem::Specification', 'content'],
+    ['O:8:"stdClass":1:{s:1:"a";i:1;}', 'content'],
+    ['<!DOCTYPE log4j:configuration SYSTEM "log4j.dtd">', 'content'],
+    ['<xi:include href="chapter1.xml"/>', 'content'],
+    ['<!ENTITY brandShortName "Firefox">', 'content'],
+    ['filter: (&(objectClass=person)(mail=bob@example.com))', 'query'],
+    ['Sync only finds (&(objectClass=user)(memberOf=CN=x)) since Monday', 'note'],
+    ['^(foo)(|bar)$', 'pattern'],
+    ['xpath=//div[@class="x"] | //span[@id="y"]', 'selector'],
+    ["descendant::a[@href='x' and contains(//b,'c')]", 'selector'],
+    ['"error" | // comment', 'query'],
+    ['filters[publishedAt][$gte]=2026-01-01', 'query'],
+    ["name: 'a' && this.props.name", 'title'],
     ['//div[@class="x"] | //span', 'selector'],
   ])('%s as %s is none of them', (text, path) => {
     expect(shapesOf(text, path)).toEqual([]);
@@ -258,8 +289,11 @@ describe('languages of what stands behind a tool', () => {
     for (let depth = 0; depth < 5_000; depth += 1) deep = { a: deep };
     expect(operators(deep)).toEqual({});
     const wide = Array.from({ length: 100_000 }, () => ({ $ne: 1 }));
-    expect(operators(wide)).toEqual({ nosql_injection: 99 });
-    expect(operators([...Array.from({ length: 512 }, () => 1), { $ne: 1 }])).toEqual({});
+    expect(operators(wide)).toEqual({});
+    expect(operators(wide.slice(0, 600))).toEqual({ nosql_injection: 99 });
+    const behind = { list: Array.from({ length: 512 }, () => 1), password: { $ne: null } };
+    expect(operators(behind)).toEqual({ nosql_injection: 1 });
+    expect(operators([...Array.from({ length: 4096 }, () => 1), { $ne: 1 }])).toEqual({});
   });
 });
 
