@@ -19,6 +19,7 @@ interface TapOptions {
   readonly collector: string;
   readonly dataDir: string;
   readonly spoolMaxMib: number;
+  readonly drainMs: number;
   readonly intent?: string;
   readonly intentFile?: string;
   readonly config?: string;
@@ -27,7 +28,6 @@ interface TapOptions {
 const MiB = 1024 * 1024;
 const LINE_MAX_BYTES = 16 * MiB;
 const REQUEST_TIMEOUT_MS = 10_000;
-const DRAIN_MS = 2000;
 const PASSED_ON = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
 /** As shells say it: the command was not found, or could not be run. */
 const EXIT_NOT_FOUND = 127;
@@ -60,6 +60,12 @@ export function tapCommand(setExitCode: SetExitCode = (code) => void (process.ex
       process.env['CUSTODY_DATA_DIR'] ?? './data',
     )
     .option('--spool-max-mib <n>', 'disk space for records the collector has not taken', mebibytes, 256)
+    .option(
+      '--drain-ms <n>',
+      'how long the end waits for the collector; what is left then is sent by the next tap',
+      milliseconds,
+      2000,
+    )
     .argument('<command...>', 'the server, after --')
     .addHelpText('after', examples)
     .action(async (command: [string, ...string[]], options: TapOptions) => {
@@ -141,7 +147,7 @@ async function recorderOptions(
     spoolMaxBytes: options.spoolMaxMib * MiB,
     lineMaxBytes: LINE_MAX_BYTES,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    drainMs: DRAIN_MS,
+    drainMs: options.drainMs,
   };
 }
 
@@ -178,5 +184,12 @@ function mebibytes(value: string): number {
   const parsed = Number(value);
   if (!Number.isInteger(parsed) || parsed < 1 || parsed > 1024 * 1024)
     throw new InvalidArgumentError('A whole number of MiB from 1.');
+  return parsed;
+}
+
+function milliseconds(value: string): number {
+  const parsed = Number(value);
+  if (value.trim() === '' || !Number.isInteger(parsed) || parsed < 0 || parsed > 600_000)
+    throw new InvalidArgumentError('A whole number of milliseconds, at most 600000.');
   return parsed;
 }
