@@ -88,7 +88,7 @@ await store.close();
 rmSync(path, { recursive: true, force: true });
 report(
   'backtest',
-  `${count} events of ${tenants} tenants, ${threads} threads, store and SQL endpoint in the same process`,
+  `${count} events of ${tenants} tenants, ${threads} threads, shipped rules and a registry in force, store and SQL endpoint in the same process`,
   {
     events: count,
     seconds: Number(seconds.toFixed(2)),

@@ -1,5 +1,8 @@
 import { addShape, countShapes, type Shape, type ShapeCounts } from './shape.ts';
 
+/** Names a function that runs commands or code, as the first thing it does. */
+const PICKLED = /^\s{0,8}\(?c(?:os|posix|nt|subprocess|__builtin__|builtins)\n/;
+
 /** In anything, even in a document. */
 const STRONG: readonly Shape[] = [
   {
@@ -17,8 +20,7 @@ const STRONG: readonly Shape[] = [
   },
   {
     name: 'serialized_object',
-    hints: ['os\nsystem', 'posix\nsystem', 'nt\nsystem', 'subprocess\n', 'builtin'],
-    pattern: /^\s{0,8}\(?c(?:os|posix|nt|subprocess|__builtin__|builtins)\n\w/g,
+    pattern: new RegExp(PICKLED, 'g'),
   },
 ];
 
@@ -62,7 +64,6 @@ const BEHIND_A_QUOTE: readonly Shape[] = [
 const LDAP = /\)\s{0,2}\(\(?(?:[|&!]|[A-Za-z][\w;-]{0,40}(?::[\w.]{0,40}:)?[~<>]?=)/;
 
 const MAGICS = ['rO0AB', 'aced0005', 'ACED0005', 'AAEAAAD', 'gASV', 'gAWV', '!!', '!ruby/'];
-const PICKLED = /^\s{0,8}\(?c(?:os|posix|nt|subprocess|__builtin__|builtins)\n/;
 
 /** Quick: what else holds no sign of code may still be an object. */
 export function maybeSerialized(text: string): boolean {
